@@ -1,0 +1,72 @@
+"""The marks of one request's steps: stored before the next thing is done, by several threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Mapping
+
+from andock.attempt import Attempt
+from andock.entries import StepMark
+from andock.messages import Progress
+from andock.operation import Phase, Plan
+from andock.outbox import message
+
+SOON = 500  # ms within which the message follows a mark
+ENDED = frozenset({Phase.DONE, Phase.FAILED, Phase.UNKNOWN})
+
+
+class Checkpoints:
+    """What an attempt knows of its steps, and has stored."""
+
+    def __init__(
+        self, attempt: Attempt, marks: Mapping[int, StepMark], on_task: Callable[[str], None]
+    ) -> None:
+        """`on_task` hears of each task that a step has started."""
+        self._attempt = attempt
+        self._marks = dict(marks)
+        self._on_task = on_task
+        self._lock = threading.Lock()
+
+    @property
+    def marks(self) -> Mapping[int, StepMark]:
+        """All marks, by the step's number."""
+        with self._lock:
+            return dict(self._marks)
+
+    def store(self, number: int, mark: StepMark, progress: Progress | None = None) -> None:
+        """Store a step's mark, and how far all of them are.
+
+        Raises:
+            LeaseLostError: another attempt owns the request.
+        """
+        with self._lock:
+            known = self._marks.get(number)
+            self._marks[number] = mark
+        fields: dict[str, StepMark | Progress] = {f"mark:{number}": mark}
+        if progress is not None:
+            fields["progress"] = progress
+        self._attempt.note(fields, message=message(self._attempt.request) if progress else "", due=SOON)
+        if mark.mark and mark.mark.task and not (known and known.mark and known.mark.task):
+            self._on_task(mark.mark.task)
+
+    def tell(self, progress: Progress) -> None:
+        """Store how far the steps under way are; raises as `store`."""
+        self._attempt.note({"progress": progress}, message=message(self._attempt.request))
+
+    def open_steps(self, plan: Plan) -> list[int]:
+        """Steps that are not at their end, in order."""
+        marks = self.marks
+        return [n for n in range(len(plan.steps)) if n not in marks or marks[n].phase not in ENDED]
+
+    def failures(self, besides: Collection[int] = ()) -> int:
+        """How many steps failed, or nobody knows how they ended; those `besides` do not count."""
+        return sum(number >= 0 and number not in besides for number in self.failed())
+
+    def failed(self) -> tuple[int, ...]:
+        """Numbers of the steps, and of the undone ones, that failed, or nobody knows how they ended."""
+        marks = sorted(self.marks.items())
+        return tuple(number for number, mark in marks if mark.phase in {Phase.FAILED, Phase.UNKNOWN})
+
+    def ended(self) -> int:
+        """How many steps are at their end."""
+        return sum(number >= 0 and mark.phase in ENDED for number, mark in self.marks.items())

@@ -1,0 +1,149 @@
+"""The inventory index: every VM as its vCenter's watcher last heard of it, in Redis, and how old that is.
+
+A watcher fills it (`andock.indexing`); who reads gets nothing at all when it is missing or stale, and asks
+vCenter instead. Half a filling is never seen: a new one is put in the old one's place at once.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from andock.ledger import Ledger
+from andock.ports.vsphere import PowerState, VmRow
+
+log = structlog.get_logger()
+STALE = 30_000  # ms after which what the index says counts no more
+_STORED = tuple(field.name for field in fields(VmRow) if field.name != "site")
+FORMAT = ",".join(_STORED)  # an index that another version has written is as good as none
+_POWER = _STORED.index("power")
+_LABELS = _STORED.index("labels")
+_SNAPSHOT = _STORED.index("oldest_snapshot")
+_STATES = {state.value: state for state in PowerState}
+
+
+@dataclass(frozen=True, slots=True)
+class IndexKeys:
+    """The keys in Redis that hold one site's index."""
+
+    meta: str  # hash: who writes it, until when, its epoch, its format, as of when
+    rows: str  # hash: id -> row
+    names: str  # zset, all of score 0: name in lower case, NUL, id
+    paths: str  # the same of inventory paths
+
+    @property
+    def contents(self) -> tuple[str, str, str]:
+        """The keys that are filled anew."""
+        return self.rows, self.names, self.paths
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """What the index says of one site, and how many seconds old that is.
+
+    Attributes:
+        tagged: whether the VMs' tags are known; else no row has any.
+    """
+
+    rows: tuple[VmRow, ...]
+    age: float
+    tagged: bool
+
+
+class Inventory:
+    """Reads the index. Every method gives None where it is missing or stale: then vCenter has to be asked.
+
+    Raises redis' own errors when Redis is away.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def age(self, site: str) -> float | None:
+        """How many seconds old the index of this site is."""
+        found = self._run("look", site, "none")
+        return None if found is None else found.age
+
+    def named(self, site: str, name: str) -> Aged | None:
+        """The VMs with this name, inventory path or id; names compare without case."""
+        return self._run("look", site, "named", fold(name), name)
+
+    def starting(self, site: str, prefix: str, *, most: int) -> Aged | None:
+        """The first VMs whose name begins so, by name."""
+        return self._run("look", site, "starting", fold(prefix), most)
+
+    def rows(self, site: str) -> Aged | None:
+        """All VMs of the site, in no order."""
+        return self._run("look", site, "all")
+
+    def names(self, site: str) -> tuple[str, ...] | None:
+        """The names of all VMs of the site."""
+        found = self.rows(site)
+        return None if found is None else tuple(row.name for row in found.rows)
+
+    def _run(self, script: str, site: str, *args: str | int) -> Aged | None:
+        keys = keys_of(self._ledger, site)
+        answer = self._ledger.scripts.run(script, (keys.meta, *keys.contents), FORMAT, STALE, *args)
+        if not answer:
+            return None
+        age, tagged, rows = answer
+        # one text for all rows: ten thousand answers would take Redis' client longer than all the rest
+        try:
+            with _collecting_later():
+                read = tuple(_read(site, row) for row in json.loads(rows))
+        except (ValueError, LookupError, TypeError) as error:
+            log.error("damaged_index", site=site, error=type(error).__name__)  # noqa: TRY400  no row in the log
+            return None
+        return Aged(read, max(0, int(age)) / 1000, bool(tagged))
+
+
+def keys_of(ledger: Ledger, site: str, suffix: str = "") -> IndexKeys:
+    """Where the index of a site lies; a suffix names another place, which nobody reads."""
+    at = ledger.key("inventory", site)
+    return IndexKeys(at, f"{at}:rows{suffix}", f"{at}:names{suffix}", f"{at}:paths{suffix}")
+
+
+def fold(name: str) -> str:
+    """A name or path as it is looked up; NUL ends a name in the index, so none may be in it."""
+    return name.casefold().replace("\0", "")
+
+
+def write_row(row: VmRow) -> str:
+    """A row as it lies in the index."""
+    values: list[Any] = [getattr(row, name) for name in _STORED]
+    if row.oldest_snapshot is not None:
+        values[_SNAPSHOT] = row.oldest_snapshot.timestamp()
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+
+
+def members_of(row: VmRow) -> tuple[str, str]:
+    """The row's members among names and among paths."""
+    return f"{fold(row.name)}\0{row.id}", f"{fold(row.path)}\0{row.id}"
+
+
+@contextmanager
+def _collecting_later() -> Iterator[None]:
+    """Ten thousand rows at once would have Python look through all its objects again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _read(site: str, values: Sequence[Any]) -> VmRow:
+    read = list(values)
+    read[_POWER] = _STATES[read[_POWER]]
+    read[_LABELS] = tuple(read[_LABELS])
+    if read[_SNAPSHOT] is not None:
+        read[_SNAPSHOT] = datetime.fromtimestamp(read[_SNAPSHOT], UTC)
+    return VmRow(site, *read)

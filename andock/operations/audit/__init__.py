@@ -1,0 +1,1 @@
+"""The audit record, as far as chat may read it."""

@@ -1,0 +1,1 @@
+"""Operations on containers of Docker engines."""

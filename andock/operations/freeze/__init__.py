@@ -1,0 +1,1 @@
+"""Operations on freezes: windows of time in which changes are refused."""

@@ -1,0 +1,1 @@
+"""Operations on services: what config/services/ describes, on the engines of an environment."""

@@ -1,0 +1,92 @@
+"""What stands in a deployment's way, and what its approvers should know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from andock.errors import UserError
+from andock.naming import list_names
+from andock.operation import Reader
+from andock.operations.service.labels import Version
+from andock.operations.service.ports import HOST, is_published
+from andock.operations.service.standing import Standing, doubts, survey
+from andock.ports.services import Place, Service
+from andock.sizes import write_size
+
+_UNPACKED = 3  # times its compressed size is what an image takes on disk, roughly
+
+
+def powers_of(service: Service) -> tuple[str, ...]:
+    """What its containers ask for of their engines, as rules name it."""
+    binds = (volume for volume in service.volumes if volume.startswith("/"))
+    return (
+        *(f"net={network}" for network in service.networks if network == HOST),
+        *(f"bind={bind}" for bind in binds),
+    )
+
+
+def warn_unproven(service: Service, place: Place, version: Version, ctx: Reader) -> tuple[str, ...]:
+    """A warning when the environment before this one has not proven the version."""
+    before = service.places.get(place.after)
+    if before is None:
+        return ()
+    standings, listing = survey(service, before, ctx)
+    away = [f"{site.site} not reached" for site in listing.not_reached if site.site in before.engines]
+    why = (*away, *doubts(standings.values()))
+    if why:
+        return (f"not proven in {place.after}: {why[0]}",)
+    runs = next(iter(standings.values())).versions[0]
+    return () if runs.digest == version.digest else (f"not proven in {place.after}, where {runs.full} runs",)
+
+
+def refuse_unasked_checks(service: Service, place: Place, ctx: Reader) -> None:
+    """Raises UserError when a check cannot be asked from the workers' machine."""
+    for check in service.checks:
+        far = [site for site in place.engines if not ctx.containers.is_near(site)]
+        if far and not is_published(service, check):
+            raise UserError(
+                f"The check `{check.path}` of `{service.name}` asks port {check.port}, which is not "
+                f"published, and {list_names(far)} is not on the workers' machine. Publish the port under "
+                "`ports:`, or ask it in the health check."
+            )
+
+
+def refuse_missing_networks(service: Service, place: Place, ctx: Reader) -> None:
+    """Raises UserError when an engine lacks one of the service's networks."""
+    if not service.networks:
+        return
+    only = place.engines[0] if len(place.engines) == 1 else None
+    known = {(row.site, row.name) for row in ctx.containers.list_networks(only).rows}
+    for site in place.engines:
+        for network in service.networks:
+            if (site, network) not in known:
+                raise UserError(
+                    f"{site} has no network `{network}`, which `{service.name}` is to be in. Make it there "
+                    f"first: `docker network create {network}`."
+                )
+
+
+def warn_of_disk(size: int, sites: Iterable[str], ctx: Reader) -> list[str]:
+    """A warning for each engine whose disk has no room for an image of `size` bytes, compressed."""
+    need = size * _UNPACKED
+    said = []
+    for site in sites if need else ():
+        free = ctx.containers.free_space(site)
+        if free is not None and free < need:
+            said.append(
+                f"{site} has {write_size(free)} free on its disk, and the image may take {write_size(need)}"
+            )
+    return said
+
+
+def warn_of_leftovers(standings: Iterable[Standing]) -> list[str]:
+    """Warnings of what other deployments have left, and of different versions side by side."""
+    found = list(standings)
+    said = [
+        f"`{replica.row.name}` on {one.site} was left by request {replica.keeper} and is removed at the end"
+        for one in found
+        for replica in one.kept
+    ]
+    if len({version.digest for one in found for version in one.versions}) > 1:
+        said.append("different versions run now: " + ", ".join(f"{one.site} {one.text}" for one in found))
+    return said

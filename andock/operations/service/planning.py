@@ -1,0 +1,240 @@
+"""The plan of a deployment: pull everywhere, roll in batches, and take away what was set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from andock.belonging import container_target
+from andock.errors import NoChangeError
+from andock.naming import list_names
+from andock.operation import OnFailure, Plan, Reader, Step
+from andock.operations.service.assignment import (
+    CLEAN,
+    PULL,
+    RESTORE,
+    ROLL,
+    Assignment,
+    Before,
+    Return,
+)
+from andock.operations.service.hindrances import (
+    powers_of,
+    refuse_missing_networks,
+    refuse_unasked_checks,
+    warn_of_disk,
+    warn_of_leftovers,
+)
+from andock.operations.service.labels import Version
+from andock.operations.service.ports import choose_order
+from andock.operations.service.standing import Replica, Standing, survey_all
+from andock.operations.service.targets import target_of
+from andock.ports.registry import ImageName, Resolved
+from andock.ports.services import Order, Place, Rollout, Service
+from andock.powers import check_powers
+from andock.sizes import write_size
+
+_ON_FAILURE: Mapping[str, OnFailure] = {
+    "pause": OnFailure.ASK,
+    "rollback": OnFailure.UNDO,
+    "continue": OnFailure.GO_ON,
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to run in a place, and how it comes in."""
+
+    service: Service
+    place: Place
+    resolved: Resolved
+    rollout: Rollout
+    replicas: int  # on each engine
+    fresh: bool = False  # containers are made anew even where nothing differs
+    back: bool = False  # it goes back to a version of before
+
+    @property
+    def version(self) -> Version:
+        """The version that comes in."""
+        return Version.of(self.resolved.name)
+
+    def is_met_by(self, replica: Replica) -> bool:
+        """Whether a container is what is wanted already."""
+        same = replica.version.digest == self.version.digest and replica.config == self.service.config
+        return same and replica.is_well and not self.fresh
+
+    def is_met_on(self, standing: Standing) -> bool:
+        """Whether nothing is to be done on an engine."""
+        slots = set(range(1, self.replicas + 1))
+        as_many = set(standing.current) == slots and not standing.kept
+        return as_many and all(map(self.is_met_by, standing.current.values()))
+
+
+def name_version(service: Service, version: str) -> ImageName:
+    """The image of a service in the version that a person typed: a tag, or `sha256:...`.
+
+    Raises:
+        UserError: it is neither.
+    """
+    return ImageName.parse(f"{service.image.path}{'@' if version.startswith('sha256:') else ':'}{version}")
+
+
+def resolve_held(service: Service, version: Version, place: Place, ctx: Reader) -> Resolved:
+    """The image of a version that has run before. A registry is asked only if an engine lacks it.
+
+    So what is there can be gone back to while the registry is away.
+
+    Raises:
+        ImageNotAllowedError, TargetNotFoundError, BackendError: from the registry and the engines.
+    """
+    name = replace(service.image, tag=version.tag, digest=version.digest)
+    ctx.registry.check_allowed(name)
+    if all(ctx.containers.local_image(site, name.pinned) is not None for site in place.engines):
+        return Resolved(name)
+    return ctx.registry.resolve(name)
+
+
+def plan_rollout(wanted: Wanted, ctx: Reader) -> Plan:
+    """What a deployment would do.
+
+    Raises:
+        NoChangeError: all engines have it already.
+        NameTakenError: somebody else's container has a replica's name.
+        NotListedError: `powers:` does not allow what the service asks for of its engines.
+        UserError: the ports have no room, a network is missing, or a check cannot be asked.
+        BackendUnavailableError: an engine of the place does not answer.
+    """
+    service, place = wanted.service, wanted.place
+    order, warnings = choose_order(service, wanted.rollout.order, wanted.replicas)
+    powers = check_powers(wanted.resolved.name.familiar, powers_of(service), ctx.containers.allowances)
+    refuse_unasked_checks(service, place, ctx)
+    standings = survey_all(service, place, ctx)
+    for standing in standings.values():
+        standing.refuse_strangers(range(1, wanted.replicas + 1))
+    refuse_missing_networks(service, place, ctx)
+    todo = [site for site in place.engines if not wanted.is_met_on(standings[site])]
+    if not todo:
+        raise NoChangeError(
+            f"`{service.name}` {wanted.version.full} is what runs in {place.environment} already, healthy on "
+            f"{list_names(place.engines)}."
+        )
+    said = [f"{site} has it already and is left alone" for site in place.engines if site not in todo]
+    pulls = [site for site in todo if ctx.containers.local_image(site, wanted.resolved.name.pinned) is None]
+    said += warn_of_disk(wanted.resolved.size, pulls, ctx)
+    said += warn_of_leftovers(standings.values())
+    batches = _batches(wanted, order, [standings[site] for site in todo], ctx)
+    pulling = tuple(_pull(wanted, site) for site in pulls)
+    return Plan(
+        batches=(*((pulling,) if pulling else ()), *batches),
+        warnings=(*warnings, *powers, *said),
+        at_once=len(todo),
+        max_fail=int(wanted.rollout.max_failure_ratio * len(todo)) + 1,
+        touches=tuple(
+            container_target(replica.row)
+            for site in todo
+            for replica in (*standings[site].current.values(), *standings[site].kept)
+            if replica.keeper or not wanted.is_met_by(replica) or replica.slot > wanted.replicas
+        ),
+        on_failure=_ON_FAILURE[wanted.rollout.failure_action],
+        closing=tuple(_clean(wanted, order, site) for site in todo),
+        holds=(f"deploying:{place.environment}",),
+        announce=service.announce,
+    )
+
+
+# --- the steps ------------------------------------------------------------------------------------------
+
+
+def _batches(wanted: Wanted, order: Order, standings: list[Standing], ctx: Reader) -> list[tuple[Step, ...]]:
+    width = wanted.rollout.parallelism or len(standings)
+    cut = [standings[begin : begin + width] for begin in range(0, len(standings), width)]
+    return [
+        tuple(_roll(wanted, order, one, 0.0 if number == 0 else wanted.rollout.delay, ctx) for one in batch)
+        for number, batch in enumerate(cut)
+    ]
+
+
+def _assign(wanted: Wanted, order: Order, delay: float = 0.0) -> Assignment:
+    return Assignment(
+        service=wanted.service.name,
+        environment=wanted.place.environment,
+        image=wanted.resolved.name.familiar,
+        config=wanted.service.config,
+        replicas=wanted.replicas,
+        order=order,
+        monitor=wanted.rollout.monitor,
+        grace=wanted.service.stop_grace,
+        delay=delay,
+        fresh=wanted.fresh,
+        back=wanted.back,
+    )
+
+
+def _pull(wanted: Wanted, site: str) -> Step:
+    size = wanted.resolved.size
+    return Step(
+        action=PULL,
+        target=target_of(wanted.service, wanted.place, site),
+        text=f"pull {wanted.version.full} to {site}" + (f", {write_size(size)}" if size else ""),
+        facts={"digest": wanted.version.digest},
+        args=_assign(wanted, "stop-first").model_dump(mode="json"),
+        doing="pulling",
+        ended="pulled",
+    )
+
+
+def _roll(wanted: Wanted, order: Order, standing: Standing, delay: float, ctx: Reader) -> Step:
+    target = target_of(wanted.service, wanted.place, standing.site)
+    old = {str(slot): _before(replica, ctx) for slot, replica in standing.current.items()}
+    facts = {f"slot {slot}": replica.said for slot, replica in standing.current.items()}
+    facts |= {replica.row.name: replica.said for replica in standing.kept}
+    put_back = Return(
+        service=wanted.service.name,
+        environment=wanted.place.environment,
+        order=order,
+        grace=wanted.service.stop_grace,
+        before={int(slot): before for slot, before in old.items()},
+    )
+    return Step(
+        action=ROLL,
+        target=target,
+        text=_text(wanted, order, standing),
+        facts={"digest": wanted.version.digest, "config": wanted.service.config, **facts},
+        args=_assign(wanted, order, delay).model_dump(mode="json"),
+        doing="starting",
+        ended="healthy",
+        undo=Step(
+            action=RESTORE,
+            target=target,
+            text=f"put {standing.text} back on {standing.site}",
+            args=put_back.model_dump(mode="json"),
+            doing="rolling back",
+            ended="rolled back",
+        ),
+    )
+
+
+def _before(replica: Replica, ctx: Reader) -> Before:
+    policy = ctx.containers.read_limits(replica.row.site, replica.id).restart
+    return Before(id=replica.id, up=replica.is_up, well=replica.is_well, restart=policy)
+
+
+def _clean(wanted: Wanted, order: Order, site: str) -> Step:
+    return Step(
+        action=CLEAN,
+        target=target_of(wanted.service, wanted.place, site),
+        text=f"remove what was set aside on {site}",
+        args=_assign(wanted, order).model_dump(mode="json"),
+        doing="cleaning up",
+        ended="healthy",
+    )
+
+
+def _text(wanted: Wanted, order: Order, standing: Standing) -> str:
+    many = "" if wanted.replicas == 1 else f", {wanted.replicas} replicas"
+    configs = {replica.config for replica in standing.current.values()} - {wanted.service.config}
+    changed = f", config {', '.join(sorted(configs))} to {wanted.service.config}" if configs else ""
+    return (
+        f"roll `{wanted.service.name}` {wanted.version.full} out on {standing.site}, which runs "
+        f"{standing.text}: {order}{many}{changed}"
+    )

@@ -1,0 +1,1 @@
+"""Protocols that operations speak to, and the frozen records they get back."""

@@ -1,0 +1,43 @@
+"""Types a command in the sandbox's Slack and waits for its end."""
+
+from __future__ import annotations
+
+import time
+
+from bench.contenders import ASKER, CHANNEL, PATIENCE, TICK, wait_idle
+from sandbox.installation import Installation
+from sandbox.slack.reports import Call
+
+
+def ask(installation: Installation, command: str, patience: float = PATIENCE) -> float:
+    """Seconds from typing a command for engines to its answer; afterwards its worker is free again.
+
+    Raises:
+        RuntimeError: it did not succeed.
+        TimeoutError: it took longer than `patience` seconds.
+    """
+    slack = installation.slack
+    slack.calls(reset=True)
+    typed = time.time()
+    slack.type(ASKER, CHANNEL, f"/{command}")
+    deadline = time.monotonic() + patience
+    while not (said := _ends(installation)):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no answer came to {command}")
+        time.sleep(TICK)
+    for worker in installation.part_pids("worker-docker", "rq"):
+        wait_idle(worker)
+    text = str(said[0].args["text"])
+    if "Done" not in text.splitlines()[0]:
+        raise RuntimeError(f"{command}: {text[:300]}")
+    return said[0].at - typed
+
+
+def _ends(installation: Installation) -> list[Call]:
+    """The calls that say how it ended; in other channels Andock speaks of other things."""
+    calls = [call for call in installation.slack.calls() if call.args.get("channel") == CHANNEL]
+    return [call for call in calls if "text" in call.args and _is_end(str(call.args["text"]))]
+
+
+def _is_end(text: str) -> bool:
+    return text.splitlines()[0].split(" ")[1].rstrip(":") not in {"Queued", "Running"}

@@ -1,0 +1,1 @@
+"""How other systems ask over HTTP: signed calls of the hooks in hooks.yaml."""

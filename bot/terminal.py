@@ -1,0 +1,114 @@
+"""`andock run`: the asker is the unix user, the answer is printed."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import secrets
+import sys
+
+from andock.entries import Entry
+from andock.errors import OpsError
+from andock.ledger import Ledger
+from andock.messages import CLI_TEAM, Actor, Failed, State, Succeeded
+from andock.operation import Outcome
+from andock.outputs import Outputs
+from andock.rendering.buttons import Answer
+from andock.rendering.text import render_text
+from bot.identity import Channel, Directory
+from bot.intake import Click, IncomingCommand, Intake
+
+LOOK = 0.05  # seconds between looks at the ledger
+
+
+async def run_command(
+    intake: Intake, command: str, as_json: bool, impersonated: tuple[Directory, str, str] | None = None
+) -> int:
+    """Send one command and wait for its end; the exit code is 0 when it succeeded, else 1.
+
+    Args:
+        intake: the way in.
+        command: what would be typed in Slack.
+        as_json: print one JSON object instead of text.
+        impersonated: directory, user and channel to ask as, in a sandbox.
+    """
+    actor = Actor(team=CLI_TEAM, user=f"cli:{getpass.getuser()}", name=f"{getpass.getuser()} on the host")
+    channel = Channel("cli", direct=False, writable=True)
+    directory = None
+    try:
+        if impersonated is not None:
+            directory, user, where = impersonated
+            actor = await directory.identify(directory.team, user)
+            channel = await directory.find_channel(where)
+        asked = IncomingCommand(command, channel, f"cli:{secrets.token_hex(8)}")
+        receipt = await intake.take(asked, actor, directory)
+        if not receipt.request:
+            print_line(receipt.text)
+            return 0
+        entry = await _await_end(intake, receipt.request, actor)
+    except OpsError as error:
+        _print_refusal(error, as_json)
+        return 1
+    _print_result(entry, as_json, intake.ledger)
+    return 0 if isinstance(entry.result, Succeeded) else 1
+
+
+async def _await_end(intake: Intake, request: str, actor: Actor) -> Entry:
+    said = ""
+    while True:
+        entry = await asyncio.to_thread(intake.ledger.read, request)
+        if entry is None:
+            raise OpsError(f"Request `{request}` is gone from the ledger.")
+        if entry.state.ended:
+            return entry
+        if entry.state is State.CONFIRMING and entry.plan is not None:
+            for step in entry.plan.steps:
+                print_line(f"would {step.text}")
+            await intake.answer(Click(request, entry.digest, Answer.CANCEL), actor)
+            raise OpsError("This needs your Go ahead: look at the plan above and run it again with --yes.")
+        waits = f"{entry.state.value}: {entry.holder}" if entry.holder else ""
+        if waits and waits != said:
+            print(waits, file=sys.stderr)  # noqa: T201  a console command
+        said = waits
+        await asyncio.sleep(LOOK)
+
+
+def print_line(text: str) -> None:
+    """To standard output."""
+    print(text)  # noqa: T201  a console command
+
+
+def _print_refusal(error: OpsError, as_json: bool) -> None:
+    if as_json:
+        print_line(json.dumps({"state": "refused", "result": Failed.of(error).model_dump(mode="json")}))
+    else:
+        print(error.sentence, file=sys.stderr)  # noqa: T201  a console command
+
+
+def _print_result(entry: Entry, as_json: bool, ledger: Ledger) -> None:
+    if as_json:
+        result = entry.result.model_dump(mode="json") if entry.result else None
+        print_line(json.dumps({"request": entry.id, "state": entry.state.value, "result": result}))
+        return
+    match entry.result:
+        case Succeeded(outcome=outcome):
+            _print_outcome(outcome, ledger)
+        case Failed() as failure:
+            if failure.outcome is not None:
+                print_line(render_text(failure.outcome))
+            print(f"{failure.sentence} (changed: {failure.changed.value})", file=sys.stderr)  # noqa: T201
+        case None:
+            return
+
+
+def _print_outcome(outcome: Outcome, ledger: Ledger) -> None:
+    """What it says; a text that is kept beside it whole instead of its beginning and end."""
+    kept = outcome.attachment
+    if kept is None or kept.name.endswith(".png"):
+        print_line(render_text(outcome))
+        return
+    print_line(render_text(outcome.model_copy(update={"text": ""})))
+    for piece in Outputs(ledger).read(kept.output):
+        sys.stdout.buffer.write(piece)
+    sys.stdout.flush()

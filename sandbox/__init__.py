@@ -1,0 +1,1 @@
+"""Everything needed to run Andock without a company's Slack, vCenter, Docker engines or Redis."""

@@ -1,0 +1,118 @@
+"""What a scene does: somebody types or clicks, the answer is awaited and printed, the effect is looked up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from subprocess import SubprocessError
+
+from sandbox.demo.conversation import Conversation, Seat, is_answer
+from sandbox.installation import Installation
+from sandbox.slack.client import Refused
+from sandbox.slack.reports import Message
+
+ANSWER_SECONDS = 15.0
+
+
+class NotShownError(Exception):
+    """A step of the tour did not happen as it must."""
+
+
+# Besides what is not as it must be: the workspace refuses, or a counterpart is away.
+FAULTS = (NotShownError, Refused, RuntimeError, OSError, SubprocessError)
+
+
+@dataclass
+class Stage:
+    """Plays scenes on one installation and keeps what did not happen."""
+
+    installation: Installation
+    conversation: Conversation
+    failures: list[str] = field(default_factory=list)
+
+    def play(self, number: int, title: str, scene: Callable[[Stage], None]) -> None:
+        """One scene; what goes wrong in it is kept, so that the others are still shown."""
+        self.conversation.write(f"\n=== {number}. {title}")
+        try:
+            scene(self)
+        except FAULTS as error:
+            self.conversation.write(f"  NOT SHOWN: {error}")
+            self.failures.append(f"{number}. {title}: {error}")
+
+    def ask(self, seat: Seat, text: str, *, expect: str) -> Message:
+        """Type it and wait for the answer, which must hold what is expected.
+
+        Raises:
+            NotShownError: no answer in time, or another one.
+        """
+        old = self._in_sight(seat)
+        if text.startswith("/"):  # a mention or a direct message is in the channel for all to read
+            self.conversation.write_header(seat)
+            self.conversation.write(f"{seat.person} types: {text}")
+        self.installation.slack.type(seat.user, seat.place, text)
+        return self._await(
+            seat, f"`{text}`", expect, lambda answer: answer.ts not in old and is_answer(answer)
+        )
+
+    def click(self, seat: Seat, message: Message, label: str, *, expect: str, stays: bool = False) -> Message:
+        """Press a button, say yes to its dialog, and wait as `ask` does; with `stays` for whom to press next.
+
+        Raises:
+            NotShownError: there is no such button, or as `ask`.
+        """
+        try:
+            button = message.button(label)
+        except LookupError as error:
+            raise NotShownError(str(error)) from error
+        self.conversation.write_header(seat)
+        old = self._in_sight(seat) - {message.ts}
+        dialog = f' and says yes to "{button.confirm}"' if button.confirm else ""
+        self.conversation.write(f"{seat.person} clicks: [{label}]{dialog}")
+        self.installation.slack.click(
+            seat.user, message, button.action_id, confirm=True if button.confirm else None
+        )
+        return self._await(
+            seat,
+            f"[{label}]",
+            expect,
+            lambda answer: (
+                answer.ts not in old
+                and is_answer(answer)
+                and (expect in answer.spoken if stays else label not in _labels(answer))
+            ),
+        )
+
+    def prove(self, what: str, *, holds: bool) -> None:
+        """State what the backend itself says.
+
+        Raises:
+            NotShownError: it says something else.
+        """
+        if not holds:
+            raise NotShownError(f"this is not so: {what}")
+        self.conversation.write(f"  -> {what}")
+
+    def _in_sight(self, seat: Seat) -> set[str]:
+        """What is there before somebody acts: late edits of it are no answer."""
+        self.conversation.skip(seat)
+        return {message.ts for message in self.installation.slack.messages(seat.place, seat.user)}
+
+    def _await(self, seat: Seat, asked: str, expect: str, fits: Callable[[Message], bool]) -> Message:
+        slack = self.installation.slack
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            version = slack.version()
+            answers = [message for message in self.conversation.unseen(seat) if fits(message)]
+            if answers:
+                self.conversation.show(seat)
+                if expect not in answers[-1].spoken:
+                    raise NotShownError(f"the answer to {asked} does not say {expect!r}")
+                return answers[-1]
+            if not slack.sleep_until_changed(version, deadline):
+                self.conversation.show(seat)
+                raise NotShownError(f"no answer to {asked} within {ANSWER_SECONDS:g} s")
+
+
+def _labels(message: Message) -> set[str]:
+    return {button.label for button in message.buttons}

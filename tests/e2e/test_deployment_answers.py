@@ -1,0 +1,160 @@
+"""People's word in a deployment: go on or roll back, cancel, and what is told and offered at its end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.slack.reports import Message
+from tests.e2e.conftest import Chat
+from tests.e2e.endings import CHANGES, UNTOUCHED, begin, compare, end, kill_worker, look, request_of
+from tests.e2e.service_lab import END, NEW, OLD, Lab, everywhere, lab_with_a_service
+from tests.e2e.test_deployment_failures import heal, make_sick
+
+POLICY = """
+groups:
+  ops: {users: [U0OPS1]}
+  leads: {users: [U0LEAD1, U0LEAD2]}
+rules:
+  - {name: two leads agree, allow: ["service deploy"], channels: [C0PROD], to: [ops],
+     approvals: {count: 2, from: [leads], within: 15m}}
+  - {name: a lead agrees to the way back, allow: ["service rollback"], channels: [C0RELEASES], to: [ops],
+     approvals: {count: 1, from: [leads], within: 15m}}
+  - {name: ops do the rest at once, allow: ["*"], to: [ops]}
+"""
+STOPPED = r"\*Stopped halfway\*"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with lab_with_a_service(tmp_path_factory.mktemp("lab"), policy=POLICY, workers=2) as lab:
+        yield lab
+
+
+@pytest.fixture(autouse=True)
+def _old_everywhere(lab: Lab) -> Iterator[None]:
+    assert lab.runs() == everywhere(OLD)
+    yield
+    lab.put_right()
+
+
+@pytest.fixture
+def chat(lab: Lab) -> Chat:
+    return Chat(lab.installation.slack)
+
+
+@pytest.fixture
+def sick(lab: Lab) -> Iterator[None]:
+    """The new version is on the second engine, and somebody is asked then."""
+    lab.describe(failure_action="pause")
+    make_sick(lab.installation.engines["edge-2"], NEW)
+    yield
+    heal(lab.installation.engines["edge-2"])
+
+
+def end_of(lab: Lab, message: Message) -> Message:
+    return lab.installation.slack.wait(message.channel, "U0OPS1", ts=message.ts, regex=END, timeout=120)
+
+
+@pytest.mark.usefixtures("sick")
+def test_who_says_go_on_gets_the_rest_and_is_told_which_engine_is_behind(lab: Lab) -> None:
+    old = look(lab)
+    asked = end(lab, begin(lab), until=STOPPED)
+    now = look(lab)
+    assert "Put back: api on edge-2. Left as changed: api on edge-1." in asked.spoken
+    assert (now["edge-2"], now["edge-3"]) == (old["edge-2"], old["edge-3"])
+    assert any(one.version == NEW and one.is_settled for one in now["edge-1"])
+
+    lab.installation.slack.click("U0LEAD1", asked, "Go on", confirm=True)  # policy lets no lead change it
+    assert end(lab, asked.ts[:-1], until=STOPPED).ts == asked.ts
+    lab.installation.slack.click("U0OPS1", asked, "Go on", confirm=True)
+    ended = end_of(lab, asked)
+    said = compare(lab, ended, old)
+    assert said == {"edge-1": "healthy", "edge-2": "rolled back", "edge-3": "healthy"}
+    assert "Now edge-1, edge-3 run the new version, edge-2 runs the old one." in ended.spoken
+    assert "Failed halfway" in ended.spoken
+
+
+@pytest.mark.usefixtures("sick")
+@pytest.mark.parametrize("how", ["a button", "text"])
+def test_who_says_roll_back_gets_the_old_version_everywhere(lab: Lab, chat: Chat, how: str) -> None:
+    old = look(lab)
+    asked = end(lab, begin(lab), until=STOPPED)
+    if how == "text":
+        chat.say(f"/andock request roll-back {asked.payload['request']} --reason 'errors in its log'")
+    else:
+        lab.installation.slack.click("U0OPS1", asked, "Roll back", confirm=True)
+    ended = end_of(lab, asked)
+    assert "*Rolled back*" in ended.spoken
+    said = compare(lab, ended, old)
+    assert (said["edge-1"], said["edge-2"]) == ("rolled back", "rolled back")
+    assert said["edge-3"] in UNTOUCHED
+
+
+def test_who_cancels_in_the_middle_gets_everything_put_back(lab: Lab) -> None:
+    old, slack = look(lab), lab.installation.slack
+    held = lab.gate("edge-2").hold(CHANGES, skip=3)
+    asked = begin(lab)
+    held.wait_met(60)
+    running = end(lab, asked, until=r"\*Running\*")
+    slack.click("U0OPS1", running, "Cancel", confirm=True)
+    slack.wait("C0OPS", "U0OPS1", ts=running.ts, contains="asked to cancel", timeout=30)
+    held.release()
+    ended = end(lab, asked, until=r"\*(Cancelled|Rolled back)\*")
+    assert "ops-1 asked to cancel" in ended.spoken
+    said = compare(lab, ended, old)
+    assert (said["edge-1"], said["edge-2"]) == ("rolled back", "rolled back")
+    assert said["edge-3"] in UNTOUCHED
+
+
+@pytest.mark.parametrize(("word", "state"), [("Go on", "healthy"), ("Roll back", "rolled back")])
+def test_after_an_interruption_of_more_than_ten_minutes_a_person_is_asked(
+    lab: Lab, word: str, state: str
+) -> None:
+    old = look(lab)
+    held = lab.gate("edge-2").hold(CHANGES, skip=3)
+    before = begin(lab)
+    request = request_of(lab, before)
+    held.wait_met(60)
+    kill_worker(lab, request, minutes=11)
+    held.break_off()
+    asked = end(lab, before, until=STOPPED)
+    assert "Interrupted for 11 min." in asked.spoken
+    standing = look(lab)
+    assert standing["edge-3"] == old["edge-3"]
+    lab.installation.slack.click("U0OPS1", asked, word, confirm=True)
+    said = compare(lab, end_of(lab, asked), old)
+    assert (said["edge-1"], said["edge-2"]) == (state, state)
+    assert said["edge-3"] in ({"healthy"} if state == "healthy" else UNTOUCHED)
+
+
+def test_the_end_is_announced_with_a_way_back_that_policy_judges(lab: Lab, chat: Chat) -> None:
+    slack, old = lab.installation.slack, look(lab)
+    asked = chat.ask(f"/deploy api {NEW} to prod", channel="C0PROD", until="Waits for approval")
+    for lead in ("U0LEAD1", "U0LEAD2"):
+        asked = slack.wait("C0PROD", lead, ts=asked.ts, button="Approve")
+        slack.click(lead, asked, "Approve", confirm=True)
+    ended = end_of(lab, asked)
+    said = slack.wait(
+        "C0RELEASES", "U0OPS1", after_ts=asked.ts, contains=asked.payload["request"], timeout=30
+    )
+    assert compare(lab, said, old) == compare(lab, ended, old)
+    assert "*Done*" in said.spoken
+    assert re.search(r"sha256:[0-9a-f]{64}", said.spoken)
+    assert re.search(r"took [\d.]+ (s|min)", said.spoken)
+    assert "approved by @lead-1, @lead-2" in said.spoken
+
+    now = look(lab)
+    slack.click("U0LEAD1", said, "Roll back", confirm=True)  # policy lets leads agree, and not ask
+    slack.wait("C0RELEASES", "U0LEAD1", ephemeral=True, contains="Not allowed", after_ts=said.ts, timeout=30)
+    slack.click("U0OPS1", said, "Roll back", confirm=True)
+    waits = slack.wait(
+        "C0RELEASES", "U0OPS1", author="app", after_ts=said.ts, regex="Waits for approval", timeout=30
+    )
+    assert look(lab) == now
+    slack.click("U0LEAD2", waits, "Approve", confirm=True)
+    back = end_of(lab, waits)
+    assert "*Done*" in back.spoken
+    assert set(compare(lab, back, now, OLD).values()) == {"healthy"}

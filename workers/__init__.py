@@ -1,0 +1,1 @@
+"""vSphere and Docker out: RQ workers, and the keeper's courier and janitor."""

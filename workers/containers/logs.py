@@ -1,0 +1,73 @@
+"""An engine's log format: frames become lines, lines become plain text, within a bound of memory."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from andock.redaction import MARK, Redactor
+
+LONGEST_LINE = 256 * 1024  # bytes; what is behind them is dropped
+ABOVE = 120  # lines that are read before those that are shown: a private key may begin in them
+_HEADER = 8  # stream number, three zeros, length of the frame in four bytes
+# whole escape sequences first: without their first character they would stay as rubbish
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
+# controls, and the marks that turn the direction of writing and so hide what a line says
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def split_frames(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Stream number and bytes out of Docker's multiplexed format; a frame may come in several pieces."""
+    buffer = b""
+    stream = left = 0
+    for chunk in chunks:
+        buffer += chunk
+        while buffer:
+            if left == 0:
+                if len(buffer) < _HEADER:
+                    break
+                stream, left = buffer[0], int.from_bytes(buffer[4:_HEADER], "big")
+                buffer = buffer[_HEADER:]
+            piece, buffer = buffer[:left], buffer[left:]
+            left -= len(piece)
+            if piece:
+                yield stream, piece
+
+
+def join_lines(pieces: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
+    """Whole lines, in the order in which they ended; what the two streams write never mixes in one line."""
+    begun: dict[int, bytes] = {}
+    for stream, piece in pieces:
+        *whole, rest = (begun.get(stream, b"") + piece).split(b"\n")
+        yield from (line[:LONGEST_LINE] for line in whole)
+        begun[stream] = rest[:LONGEST_LINE]
+    yield from (rest for rest in begun.values() if rest)
+
+
+def redact_below(above: Sequence[str], lines: Iterable[str], redactor: Redactor) -> Iterator[str]:
+    """The lines without secrets, also those that begin in the lines above, which are not shown.
+
+    What begins above and ends here is shown as the one line that it becomes.
+    """
+    alone = list(redactor.redact_lines(above))
+    together = redactor.redact_lines(itertools.chain(above, lines))
+    for said in alone:
+        line = next(together, None)
+        if line != said:
+            if line is not None:
+                yield line
+            break
+    else:
+        first = next(together, None)
+        if first is not None:
+            yield first
+        elif alone and alone[-1].endswith(MARK):
+            yield alone[-1]  # nothing but the rest of it was written
+            return
+    yield from together
+
+
+def clean(line: bytes) -> str:
+    """The line as text that shows what it says: no control characters but tabs, no escape sequences."""
+    return _CONTROL.sub("", _ESCAPE.sub("", line.decode("utf-8", errors="replace")))

@@ -1,0 +1,175 @@
+"""The RQ worker that Andock runs: one queue, a horse that dies with it, a doorbell that runs nothing else."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import ResponseError
+from rq import Queue, Worker
+from rq.exceptions import NoSuchJobError
+from rq.intermediate_queue import IntermediateQueue
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+from rq.utils import str_to_date
+
+from andock.doorbell import ENTRY
+
+_PR_SET_PDEATHSIG = 1
+_JOB = re.compile(rb"^[A-Za-z0-9_-]{1,100}\Z")
+_REQUEST = re.compile(r"^r[a-z0-9]{6,40}$")
+_KEPT = (b"data", b"origin", b"status", b"created_at", b"enqueued_at", b"timeout", b"worker_name")
+_STATES = {status.value.encode() for status in JobStatus}
+_LONGEST = 86_400  # seconds; no operation's limit is longer
+
+
+def _is_date(value: bytes) -> bool:
+    try:
+        str_to_date(value)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+_READ_BY_RQ = {
+    b"created_at": _is_date,
+    b"enqueued_at": _is_date,
+    b"origin": _is_text,
+    b"worker_name": _is_text,
+}
+
+
+class DoorbellJob(Job):
+    """A job hash read as hostile: only `perform(request, attempt)` can be run through it.
+
+    RQ imports and calls whatever name lies in Redis, also as callbacks, and a malformed hash ends the worker
+    process. So only known keys are read, each checked, and `restore` never raises on their values.
+    """
+
+    @classmethod
+    def fetch(cls, id: str, connection: Redis | None = None, serializer: Any = None) -> Job:  # noqa: A002  rq's
+        """The job; what lies in its place and is no hash counts as none."""
+        try:
+            return super().fetch(id, connection, serializer)
+        except ResponseError as error:
+            raise NoSuchJobError(id) from error
+
+    def restore(self, raw_data: Any) -> None:
+        """Take over the checked part of a job hash."""
+        kept = {key: raw_data[key] for key in _KEPT if key in raw_data}
+        if kept.get(b"status") not in _STATES:
+            kept[b"status"] = JobStatus.QUEUED.value.encode()
+        for name, reads in _READ_BY_RQ.items():
+            if not reads(kept.get(name, b"")):
+                kept.pop(name, None)
+        timeout = kept.pop(b"timeout", b"")
+        super().restore(kept)
+        self.timeout = int(timeout) if timeout.isdigit() and int(timeout) <= _LONGEST else 60
+        self.description = "doorbell"
+        self.result_ttl = 0
+        self.failure_ttl = 3600
+
+    def _deserialize_data(self) -> None:
+        super()._deserialize_data()  # type: ignore[no-untyped-call]  # rq
+        rung = self._args
+        legal = (
+            self._func_name == ENTRY
+            and self._instance is None
+            and not self._kwargs
+            and isinstance(rung, (list, tuple))
+            and len(rung) == 2  # noqa: PLR2004  request and attempt
+            and isinstance(rung[0], str)
+            and _REQUEST.match(rung[0])
+            and isinstance(rung[1], int)
+        )
+        if not legal:
+            self._func_name, self._args, self._kwargs, self._instance = "(refused)", (), {}, None
+            raise PermissionError("a job other than a doorbell was refused")
+
+
+class DoorbellQueue(Queue):
+    """A queue from which ids that RQ cannot carry are dropped: they end the worker, and the next one too."""
+
+    @classmethod
+    def lmove(cls, connection: Redis, queue_key: str, timeout: int | None) -> Any:
+        """The next id, moved to where it is kept until its horse begins."""
+        moved = super().lmove(connection, queue_key, timeout)
+        if moved is None or _JOB.match(moved[1]):
+            return moved
+        kept = IntermediateQueue.get_intermediate_queue_key(queue_key)
+        connection.lrem(kept, 0, moved[1])
+        return queue_key, b"refused"  # there is no such job, so RQ takes the next
+
+
+class HorseWorker(Worker):
+    """A worker whose horse dies with it, and whom a second stop does not kill.
+
+    Stock `kill_horse` takes the process group of pid 0, its own, while a stopped-callback runs.
+    """
+
+    before_fork: Callable[[], None] = staticmethod(lambda: None)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Let the parent refresh what horses inherit, then run the job in a horse."""
+        self.before_fork()
+        super().execute_job(job, queue)
+
+    def handle_job_failure(
+        self,
+        job: Job,
+        queue: Queue,
+        started_job_registry: Any = None,
+        exc_string: str = "",  # noqa: ARG002  rq's
+        execution: Any = None,
+    ) -> None:
+        """As rq's, but the traceback stays out of Redis: it may hold a secret, and the log has it without."""
+        super().handle_job_failure(job, queue, started_job_registry, "see the worker's log", execution)
+
+    def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
+        """Kill the horse and its group; without a horse, do nothing."""
+        pid = self.horse_pid
+        if not pid:
+            return
+        try:
+            os.killpg(pid, sig)  # the horse made itself the leader of its group
+        except ProcessLookupError:
+            try:
+                os.kill(pid, sig)
+            except ProcessLookupError:
+                return
+
+    def setup_work_horse_signals(self) -> None:
+        """In the horse: die with the worker, also when it is killed."""
+        super().setup_work_horse_signals()  # type: ignore[no-untyped-call]  # rq
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != self.pid:
+            os._exit(1)
+
+
+def make_worker(redis: Redis, queue: str, before_fork: Callable[[], None]) -> HorseWorker:
+    """A worker on exactly one queue: on two, RQ loses jobs that were popped when it dies."""
+    worker = HorseWorker(
+        [DoorbellQueue(queue, connection=redis, serializer=JSONSerializer, job_class=DoorbellJob)],
+        connection=redis,
+        serializer=JSONSerializer,
+        job_class=DoorbellJob,
+        queue_class=DoorbellQueue,
+        worker_ttl=45,
+        maintenance_interval=30,
+        job_monitoring_interval=5,
+    )
+    worker.before_fork = before_fork
+    return worker

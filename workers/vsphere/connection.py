@@ -1,0 +1,106 @@
+"""HTTPS to one vCenter: short to connect, bounded to answer, and clear about what was sent."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import ssl
+from pathlib import Path
+
+from pyVmomi.SoapAdapter import SoapStubAdapter
+from pyVmomi.VmomiSupport import GetServiceVersions, versionIdMap
+
+from andock.errors import ConfigError
+from config.sites import Vcenter
+
+CONNECT_WITHIN = 2.5  # seconds for TCP, and for each answer of the TLS handshake
+ANSWER_WITHIN = 15.0  # seconds between the bytes of an answer; our longest call waits 1 s inside vCenter
+_PATH = "/sdk"
+_VERSION = re.compile(r"<version>([^<]{1,40})</version>")
+_OLDEST = "vim.version.version9"  # 5.5; every vCenter that pyVmomi can speak to knows it
+
+
+class NotConnectedError(ConnectionError):
+    """No connection came about, so nothing was sent; the cause says why."""
+
+
+class VcenterConnection(http.client.HTTPSConnection):
+    """A connection that tells `not connected` from `sent, and no answer`."""
+
+    def connect(self) -> None:
+        """Connect within CONNECT_WITHIN, then wait ANSWER_WITHIN for answers.
+
+        Raises:
+            NotConnectedError: for whatever reason.
+        """
+        self.timeout = CONNECT_WITHIN
+        try:
+            super().connect()
+        except OSError as error:
+            self.close()
+            raise NotConnectedError(str(error)) from error
+        self.sock.settimeout(ANSWER_WITHIN)
+
+
+def make_context(vcenter: Vcenter, *, name: str, base: Path) -> ssl.SSLContext:
+    """How this vCenter's certificate is checked; a relative CA file lies beside sites.yaml (`base`).
+
+    Raises:
+        ConfigError: the CA file cannot be read.
+    """
+    context = ssl.create_default_context()
+    if not vcenter.tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    if vcenter.tls.ca is not None:
+        path = base / vcenter.tls.ca
+        try:
+            context.load_verify_locations(cafile=path)
+        except OSError as error:  # also ssl.SSLError: no certificate in it
+            raise ConfigError(
+                f"the CA file {path} cannot be used ({error.strerror or error}).",
+                where=f"vcenters.{name}.tls.ca",
+                fix="name a file with PEM certificates.",
+            ) from error
+    return context
+
+
+def negotiate_version(vcenter: Vcenter, context: ssl.SSLContext) -> str:
+    """The newest API version that this vCenter and pyVmomi share, as pyVmomi names it.
+
+    pyVmomi's own negotiation has no time-out.
+
+    Raises:
+        NotConnectedError, OSError, HTTPException: as any call.
+    """
+    connection = VcenterConnection(vcenter.host, vcenter.port, context=context)
+    try:
+        connection.request("GET", f"{_PATH}/vimServiceVersions.xml")
+        response = connection.getresponse()
+        body = response.read(1_000_000)
+    finally:
+        connection.close()
+    if response.status != http.HTTPStatus.OK:
+        raise http.client.HTTPException(f"{response.status} {response.reason}")
+    offered = set(_VERSION.findall(body.decode("utf-8", errors="replace")))
+    versions: list[str] = GetServiceVersions("vim25")  # type: ignore[no-untyped-call]  # newest first
+    return next((version for version in versions if versionIdMap[version] in offered), _OLDEST)
+
+
+def open_stub(
+    vcenter: Vcenter, context: ssl.SSLContext, *, version: str, cookie: str = ""
+) -> SoapStubAdapter:
+    """A stub of its own, without a connection yet; with a session's cookie it speaks in that session."""
+    stub = SoapStubAdapter(  # type: ignore[no-untyped-call]  # pyVmomi
+        host=vcenter.host,
+        port=vcenter.port,
+        path=_PATH,
+        version=version,
+        sslContext=context,
+        httpConnectionTimeout=ANSWER_WITHIN,
+        poolSize=1,
+    )
+    stub.scheme = VcenterConnection  # type: ignore[assignment]  # guessed from its first use
+    stub.cookie = cookie
+    return stub

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sandbox.slack.client import Workspace
+from tests.integration.sandbox.conftest import until
 from tests.integration.slack.bots import Bot
 
 
@@ -30,6 +31,8 @@ def test_commands_and_events_are_signed(workspace: Workspace, seen: list[dict[st
     assert (delivery.acked, delivery.status, delivery.answer) == (True, 200, {"text": "on it"})
     assert workspace.wait("C0OPS", "U0OPS1", contains="on it").ephemeral
     workspace.type("U0OPS1", "C0OPS", "hello")
+    # Bolt acknowledges an event before its listener hears of it
+    assert until(lambda: len(seen) == 2)
     assert seen[1]["event"]["text"] == "hello"
 
 

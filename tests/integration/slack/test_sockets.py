@@ -165,6 +165,8 @@ def test_edits_and_other_bots_are_recognisable(
     workspace.edit("U0OPS1", workspace.messages("C0OPS")[0], "second")
     workspace.type("U0BOT1", "C0OPS", "beep")
     workspace.type("U0STRANGER1", "C0OPS", "hello from outside")
+    # Bolt acknowledges an event before its listener hears of it
+    assert until(lambda: len(events(seen, "message")) == 4)
     by_subtype = {event.get("subtype"): event for event in events(seen, "message")}
     assert by_subtype["message_changed"]["message"]["text"] == "second"
     assert by_subtype["message_changed"]["previous_message"]["text"] == "first"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -122,6 +123,7 @@ def test_a_worker_killed_while_it_watches_is_followed_by_one_that_watches_to_the
         until(lambda name=name: is_up(lab, name) or has_ended(lab, asked), 60)
         if not has_ended(lab, asked):
             kill_worker(lab, request)
-    said = compare(lab, end(lab, asked), old)
-    assert set(said.values()) == {"healthy"}, said
-    assert "attempt 3" in end(lab, asked).spoken
+    ended = end(lab, asked)
+    assert set(compare(lab, ended, old).values()) == {"healthy"}
+    (attempt,) = re.findall(r"attempt (\d+)", ended.spoken)
+    assert int(attempt) >= 3  # more if a worker took so long to come back that its doorbell was rung anew

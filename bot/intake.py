@@ -146,8 +146,9 @@ class Intake:
             decision = rules.decide_without_target(self.policy, question)
             return Receipt(explain(request.command, decision).summary)
         if not request.reply.private and not incoming.channel.writable:
+            what = "what is shared" if operation.risk is Risk.READ else "a change"
             raise UserError(
-                "I cannot post here, and a change is reported where it is asked for: invite me first."
+                f"I cannot post here, and {what} is reported where it is asked for: invite me first."
             )
         pools = (
             ()

@@ -132,7 +132,8 @@ def test_killed_during_a_task_that_then_fails_the_failure_is_told(
     kill_worker(installation)
 
     said = end_of(installation, f"vm off {vm}", after).spoken
-    assert "Done" not in said
+    assert "*Failed*" in said
+    assert "there are not enough resources on the hosts" in said
     assert state_of(installation, vm).power == "poweredOn"
 
 
@@ -169,7 +170,7 @@ def test_killed_while_a_container_is_stopping_it_is_restarted_once(
     installation: Installation, chat: Chat
 ) -> None:
     name = f"slow-{secrets.token_hex(3)}"
-    line = "trap 'sleep 3; exit 0' TERM; while :; do sleep 0.1; done"
+    line = "echo begun; trap 'sleep 3; exit 0' TERM; while :; do sleep 0.1; done"
     installation.engine.run_container(name, ["sh", "-c", line])
     before = installation.engine.inspect(name)
     after = type_command(installation, f"/container restart {name}")
@@ -178,9 +179,12 @@ def test_killed_while_a_container_is_stopping_it_is_restarted_once(
 
     said = end_of(installation, f"container restart {name}", after).spoken
     now = installation.engine.inspect(name)
+    begun = chat.ask(f"/container logs {name}").spoken.count("begun")
     if "Done" in said:
+        assert begun == 2  # as it was made, and again
         assert now.started_at != before.started_at
         assert now.state == "running"
     else:
         assert "Outcome unknown" in said
+        assert begun <= 2
     assert "container restart" in chat.ask("/andock request list").spoken

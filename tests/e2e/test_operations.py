@@ -90,6 +90,18 @@ def test_a_guest_that_does_not_obey_is_said_so_and_the_hard_way_offered_as_a_but
     assert installation.vcenter.control.vm(vm).effects.get("reset") == 1
 
 
+def test_the_hard_way_can_be_taken_beforehand(installation: Installation, chat: Chat, vm: str) -> None:
+    state = installation.vcenter.control.vm(vm)
+    installation.vcenter.control.set_guest(state.id, reboot=-1)
+
+    answer = chat.ask(f"/vm restart {vm} --hard-after 3s")
+
+    assert "Done" in answer.spoken
+    now = installation.vcenter.control.vm(vm)
+    assert (now.effects.get("guestReboot"), now.effects.get("reset")) == (1, 1)
+    assert now.boot_time != state.boot_time
+
+
 def test_vm_reset_is_the_hard_way(installation: Installation, chat: Chat, vm: str) -> None:
     chat.ask(f"/vm reset {vm}")
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import pytest
 
 from sandbox.installation import Installation
 from sandbox.slack.client import Refused
 from tests.e2e.conftest import END, Chat
+from tests.e2e.test_crashes import until
 
 
 @pytest.fixture
@@ -44,7 +48,7 @@ def test_a_direct_message_works_and_its_change_is_also_told_in_the_environments_
 
 
 def test_what_slack_does_to_typed_text_is_undone(installation: Installation, chat: Chat, vm: str) -> None:
-    chat.ask(f"/vm\u00a0off \u201c{vm}\u201d \u2014yes".replace("/vm\u00a0", "/vm "))
+    chat.ask(f"/vm off\u00a0\u201c{vm}\u201d \u2014yes")
 
     assert power(installation, vm) == "poweredOff"
 
@@ -212,8 +216,9 @@ def test_the_same_request_delivered_five_times_to_two_bots_is_done_once_and_answ
     for url in (urls * 3)[:5]:
         slack.post(delivery_id=first.id, url=url)
     slack.wait("C0OPS", regex=rf"\*Done\*.*vm reset {name}")
-    Chat(slack).ask("/vm list")  # nothing is left under way
+    asked = Chat(slack).ask("/andock request list").spoken
 
+    assert asked.count(f"vm reset {name}") == 1
     answers = [
         m for m in slack.messages("C0OPS", "*") if f"vm reset {name}" in m.spoken and m.user == "U0ANDOCK"
     ]
@@ -222,4 +227,27 @@ def test_the_same_request_delivered_five_times_to_two_bots_is_done_once_and_answ
 
 
 def test_http_and_socket_mode_speak_the_same(twins: Installation) -> None:
-    assert "web-01" in Chat(twins.slack).ask("/vm list").spoken
+    chat = Chat(twins.slack)
+    assert "web-01" in chat.ask("/vm list").spoken
+
+    asked = chat.ask("/vm suspend web-01 web-02")
+    twins.slack.click("U0OPS1", asked, "Cancel")
+    twins.slack.wait("C0OPS", ts=asked.ts, regex=r"\*Cancelled\*")
+    assert twins.vcenter.control.vm("web-01").power == "poweredOn"
+
+
+def test_a_bot_that_lost_its_socket_says_that_it_is_not_ready(installation: Installation) -> None:
+    slack = installation.slack
+    slack.disturb("link_disabled")
+    try:
+        until(lambda: ask_ready(installation) == (503, ["slack: no socket"]), 20)
+    finally:
+        slack.disturb("link_enabled")
+    until(lambda: ask_ready(installation) == (200, []), 30)
+
+
+def ask_ready(installation: Installation) -> tuple[int, list[str]]:
+    bot = HTTPConnection(urlsplit(installation.andock.bot_urls[0]).netloc, timeout=10)
+    bot.request("GET", "/readyz")
+    answer = bot.getresponse()
+    return answer.status, json.loads(answer.read())["faults"]

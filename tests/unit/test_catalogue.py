@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -109,3 +110,12 @@ def test_loading_imports_no_sdk() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_command_lists_every_operation_with_its_parameters() -> None:
+    command = [sys.executable, "-m", "andock", "operations", "--json"]
+    listed = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert [one["name"] for one in listed] == [operation.name for operation in load_catalogue()]
+    (restart,) = (one for one in listed if one["name"] == "vm restart")
+    assert (restart["risk"], restart["backend"]) == ("disruptive", "vsphere")
+    assert {"vm", "within", "hard_after"} <= {one["name"] for one in restart["parameters"]}

@@ -39,7 +39,7 @@ class ResumeParams(Params):
 
 
 def halt_changes(params: HaltParams, desk: Desk) -> Outcome:
-    """Refuse new changes and hold queued ones; what runs goes on to its end.
+    """Hold changes, and refuse new ones if it is everywhere; what runs goes on to its end.
 
     Raises:
         UnknownSiteError: the scope is no site.
@@ -48,6 +48,8 @@ def halt_changes(params: HaltParams, desk: Desk) -> Outcome:
     before = next((halt for halt in desk.records.halts() if halt.scope == scope), None)
     since = datetime.fromtimestamp(desk.now, UTC)
     desk.records.halt(Halt(scope=scope, by=desk.name, reason=params.reason, since=since))
+    # on which site a change works is known only when its worker has looked
+    fate = "refused" if scope == EVERYWHERE else "held too"
     earlier = (f"It was already halted by {before.by}{_because(before)}.",) if before else ()
     return Outcome(
         summary=f"Changes on {_said(scope)} are halted by {desk.name}.",
@@ -55,7 +57,7 @@ def halt_changes(params: HaltParams, desk: Desk) -> Outcome:
         notes=(
             *earlier,
             (
-                "New changes are refused; queued ones, and steps not begun, are held. "
+                f"New changes are {fate}; queued ones, and steps not begun, are held. "
                 "A step under way goes on to its end; reads go on."
             ),
         ),

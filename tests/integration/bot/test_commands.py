@@ -26,7 +26,7 @@ def taken(door: Door, text: str, **changes: str) -> str:
         ("vm off “web 01”", 'vm off "web 01"'),
         ("vm off \u2018web-01\u2019", "vm off web-01"),
         ("vm off web-01 web-02 —yes", "vm off web-01 web-02 --yes"),
-        ("vm off web-01", "vm off web-01"),
+        ("vm\u00a0off\u202fweb-01", "vm off web-01"),
         ("vm off <http://web-01.lab|web-01.lab>", "vm off web-01.lab"),
         ("vm off web\u200b-01", "vm off web-01"),
         ("vm off a&amp;b", "vm off a&b"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -88,3 +89,13 @@ def test_the_environment_is_made_anew_only_for_another_lock(
     lock.write_text("# another\n")
     setup.install_environment()
     assert ran == ["venv", "pip", "pip"]
+
+
+def test_the_lock_is_checked_by_hash_and_records_no_address() -> None:
+    text = setup.LOCK.read_text()
+    pinned = re.findall(
+        r"^[a-z0-9._-]+==\S+ (?:; .+ )?\\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", text, re.MULTILINE
+    )
+    assert pinned
+    assert "".join(pinned) == text  # nothing is in it but versions and their hashes
+    assert "://" not in text

@@ -108,8 +108,22 @@ def test_a_wrong_form_is_refused_by_name(
     assert refusal.value.response["error"] == error
 
 
+def long_text(length: int) -> dict[str, Any]:
+    return {"type": "plain_text", "text": "x" * length}
+
+
+def select(**more: Any) -> dict[str, Any]:
+    return {"type": "static_select", "action_id": "s", **more}
+
+
+def entry(**more: Any) -> dict[str, Any]:
+    field = {"type": "plain_text_input", "action_id": "v"}
+    return {"type": "input", "label": PLAIN, "element": field, **more}
+
+
 OPTION = {"text": {"type": "plain_text", "text": "a"}, "value": "a"}
 PLAIN = {"type": "plain_text", "text": "a"}
+GROUP = {"label": PLAIN, "options": [OPTION]}
 
 
 @pytest.mark.parametrize(
@@ -183,7 +197,28 @@ PLAIN = {"type": "plain_text", "text": "a"}
             [actions(button(confirm={"title": PLAIN, "text": {"type": "plain_text", "text": "x" * 301}}))],
             id="long confirm",
         ),
+        pytest.param(
+            [actions(button(confirm={"title": long_text(101), "text": PLAIN}))], id="long confirm title"
+        ),
+        pytest.param(
+            [actions(button(confirm={"title": PLAIN, "text": PLAIN, "confirm": long_text(31)}))],
+            id="long confirm button",
+        ),
+        pytest.param(
+            [actions({"type": "users_select", "action_id": "u", "placeholder": long_text(151)})],
+            id="long placeholder",
+        ),
+        pytest.param([actions(select(option_groups=[GROUP] * 101))], id="101 option groups"),
+        pytest.param(
+            [actions(select(option_groups=[{**GROUP, "label": long_text(76)}]))], id="long group label"
+        ),
+        pytest.param([actions(button(accessibility_label="x" * 76))], id="long accessibility label"),
         pytest.param([{"type": "image", "image_url": "http://x/y.png"}], id="image without alt text"),
+        pytest.param(
+            [{"type": "image", "image_url": "http://x/y.png", "alt_text": "x" * 2001}], id="long alt text"
+        ),
+        pytest.param([entry(label=long_text(2001))], id="long label"),
+        pytest.param([entry(hint=long_text(2001))], id="long hint"),
         pytest.param(
             [{"type": "task_card", "task_id": "1", "title": "t", "status": "completed"}], id="task state"
         ),
@@ -225,6 +260,27 @@ def test_everything_at_its_limit_is_accepted(api: WebClient) -> None:
     assert api.chat_postMessage(channel="C0OPS", text="x", blocks=blocks)["ok"]
     assert api.chat_postMessage(channel="C0OPS", text="x", blocks=[{"type": "divider"}] * 50)["ok"]
     assert api.api_call("blocks.validate", json={"blocks": blocks})["ok"]
+
+
+def home(**more: Any) -> dict[str, Any]:
+    return {"type": "home", "blocks": [section("x")], **more}
+
+
+@pytest.mark.parametrize(
+    ("view", "error"),
+    [
+        pytest.param(home(callback_id="x" * 256), "invalid_arguments", id="long callback_id"),
+        pytest.param(home(external_id="x" * 256), "invalid_arguments", id="long external_id"),
+        pytest.param(home(blocks=[section("x" * 2900)] * 90), "view_too_large", id="too large together"),
+    ],
+)
+def test_a_view_over_a_limit_is_refused(api: WebClient, view: dict[str, Any], error: str) -> None:
+    assert refuse(api, "views.publish", user_id="U0OPS1", view=view).response["error"] == error
+
+
+def test_a_view_at_its_limits_is_accepted(api: WebClient) -> None:
+    view = home(blocks=[section("x")] * 100, callback_id="x" * 255, private_metadata="x" * 3000)
+    assert api.views_publish(user_id="U0OPS1", view=view)["ok"]
 
 
 def test_long_text_is_cut_at_forty_thousand(api: WebClient) -> None:

@@ -8,7 +8,7 @@ from sandbox.vcenter import Inventory, start_vcenter
 from sandbox.vcenter import Vcenter as Simulator
 from tests.contract.worlds import DEAD, LIVE, FakeWorld, RealWorld, World, sessions_of
 from tests.fakes.vsphere import FakeVSphere
-from workers.vsphere import PyVmomiVSphere
+from workers.vsphere import PyVmomiVSphere, Sessions
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +17,21 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     simulator = start_vcenter(tmp_path_factory.mktemp("vcenter"), inventory=Inventory(vms=2))
     yield simulator
     simulator.stop()
+
+
+@pytest.fixture(scope="module")
+def sessions(simulator: Simulator) -> Iterator[Sessions]:
+    sessions = sessions_of(simulator)
+    sessions.ensure(LIVE)
+    yield sessions
+    sessions.close()
+
+
+@pytest.fixture
+def port(sessions: Sessions) -> Iterator[PyVmomiVSphere]:
+    port = PyVmomiVSphere(sessions)
+    yield port
+    port.close()
 
 
 @pytest.fixture(params=["fake", "real"])

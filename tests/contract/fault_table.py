@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from andock.errors import Changed
 from andock.operation import Change, Params, Ports, Read, Reader
 from andock.operations.vm.alarms import ALARM_ACK, ALARM_LIST
 from andock.operations.vm.cloning import VM_CLONE
@@ -32,8 +33,8 @@ from andock.operations.vm.snapshots import SNAPSHOT_CONSOLIDATE, SNAPSHOT_CREATE
 from andock.operations.vm.stats import HOST_STATS, VM_STATS
 from andock.operations.vm.tags import TAG_ATTACH, TAG_DETACH
 from andock.operations.vm.vcenter_tasks import TASK_CANCEL, TASK_LIST
-from andock.ports.vsphere import PlaceKind
-from sandbox.vcenter import Rule
+from andock.ports.vsphere import PlaceKind, PowerState, Vm
+from sandbox.vcenter import NEVER, Rule
 from sandbox.vcenter import Vcenter as Simulator
 from tests.contract.worlds import LIVE
 from tests.fakes.display import Paper, Pen
@@ -84,6 +85,10 @@ class ChangeCase:
     on: bool = True
     prepare: Prepare = lambda _: None
     told: bool = True  # whether the effect can be told from the target, so that a lost answer is found again
+    shows: Callable[[Stage], bool] | None = None  # whether the effect is there; None: a new plan tells
+    number: int = 0  # of the plan's step that makes the call; those before it are done
+    args: Mapping[str, Any] = field(default_factory=dict)  # of the step, where nobody may ask for it so short
+    refused: Changed = Changed.NOTHING  # what was changed when vCenter refuses the call
     label: str = ""
 
     @property
@@ -150,6 +155,23 @@ def move_away(stage: Stage) -> None:
     stage.port.await_task(task, TinyWatch())
 
 
+def make_template(stage: Stage) -> None:
+    stage.simulator.control.create_vm(f"{stage.name}-template", template=True)
+
+
+def clone_of(stage: Stage) -> Vm:
+    (clone,) = stage.port.find_vms(f"{stage.name}-clone", LIVE).rows
+    return clone
+
+
+def deafen(stage: Stage) -> None:
+    stage.simulator.control.set_guest(stage.vm, shutdown=NEVER, reboot=NEVER)
+
+
+def had(effect: str) -> Callable[[Stage], bool]:
+    return lambda stage: stage.simulator.control.vm(stage.vm).effects.get(effect, 0) > 0
+
+
 def measure(kind: str, thing: Callable[[Stage], str]) -> Prepare:
     return lambda stage: stage.simulator.control.set_figure(kind, thing(stage), "cpu.usage.average", 4321)
 
@@ -162,14 +184,36 @@ def _vm(stage: Stage) -> Mapping[str, object]:
     return {"vm": stage.name}
 
 
+def _hard(stage: Stage) -> Mapping[str, object]:
+    return {**_vms(stage), "hard_after": timedelta(seconds=5)}
+
+
+def _clone(stage: Stage) -> Mapping[str, object]:
+    return {"template": f"{stage.name}-template", "name": f"{stage.name}-clone"}
+
+
 CHANGES = (
     ChangeCase(VM_ON, "PowerOnVM_Task", _vms, on=False),
     ChangeCase(VM_OFF, "PowerOffVM_Task", _vms),
     ChangeCase(VM_SUSPEND, "SuspendVM_Task", _vms),
-    ChangeCase(VM_RESET, "ResetVM_Task", _vms),
+    ChangeCase(VM_RESET, "ResetVM_Task", _vms, shows=had("reset")),
     ChangeCase(VM_SHUTDOWN, "ShutdownGuest", lambda stage: {**_vms(stage), "within": timedelta(seconds=5)}),
-    ChangeCase(VM_RESTART, "RebootGuest", lambda stage: {**_vms(stage), "within": timedelta(seconds=5)}),
-    ChangeCase(SNAPSHOT_CREATE, "CreateSnapshot_Task", lambda stage: {**_vms(stage), "reason": "x"}),
+    ChangeCase(
+        VM_RESTART, "RebootGuest", lambda stage: {**_vms(stage), "within": timedelta(seconds=5)},
+        shows=had("guestReboot"),
+    ),
+    ChangeCase(
+        VM_SHUTDOWN, "PowerOffVM_Task", _hard, prepare=deafen, shows=had("powerOff"), args={"seconds": 0.2},
+        refused=Changed.UNKNOWN, label="vm shutdown --hard-after",
+    ),
+    ChangeCase(
+        VM_RESTART, "ResetVM_Task", _hard, prepare=deafen, shows=had("reset"), args={"seconds": 0.2},
+        refused=Changed.UNKNOWN, label="vm restart --hard-after",
+    ),
+    ChangeCase(
+        SNAPSHOT_CREATE, "CreateSnapshot_Task", lambda stage: {**_vms(stage), "reason": "x"},
+        shows=lambda stage: bool(stage.port.read_snapshots(LIVE, stage.vm).snapshots),
+    ),
     ChangeCase(
         SNAPSHOT_REVERT, "RevertToSnapshot_Task", lambda stage: {**_vm(stage), "snapshot": "one"},
         prepare=take_two,
@@ -182,10 +226,10 @@ CHANGES = (
         SNAPSHOT_CONSOLIDATE, "ConsolidateVMDisks_Task", _vms,
         prepare=lambda stage: stage.simulator.control.set_consolidation(stage.vm, needed=True),
     ),
+    ChangeCase(VM_CLONE, "CloneVM_Task", _clone, prepare=make_template),
     ChangeCase(
-        VM_CLONE, "CloneVM_Task",
-        lambda stage: {"template": f"{stage.name}-template", "name": f"{stage.name}-clone"},
-        prepare=lambda stage: stage.simulator.control.create_vm(f"{stage.name}-template", template=True),
+        VM_CLONE, "PowerOnVM_Task", lambda stage: {**_clone(stage), "on": True}, prepare=make_template,
+        number=1, shows=lambda stage: clone_of(stage).power is PowerState.ON, label="vm clone --on",
     ),
     ChangeCase(VM_RESIZE, "ReconfigVM_Task", lambda stage: {**_vms(stage), "cpus": 7}, on=False),
     ChangeCase(VM_NOTE, "ReconfigVM_Task", lambda stage: {**_vm(stage), "text": "new"}),

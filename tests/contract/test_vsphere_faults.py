@@ -2,113 +2,56 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from andock.catalogue import load_catalogue
 from andock.errors import Changed, OpsError
-from andock.operation import Backend, Done, Mark, Ports, Step, Writer
-from andock.operations.vm.guest import VM_RESTART
-from andock.operations.vm.power import VM_RESET
-from andock.operations.vm.snapshots import SNAPSHOT_CREATE
+from andock.operation import Backend, Done
+from andock.operations.vm import steps
 from sandbox.vcenter import Rule
 from sandbox.vcenter import Vcenter as Simulator
-from tests.contract.fault_table import (
-    CHANGES,
-    FAULTS,
-    HOST,
-    READS,
-    ChangeCase,
-    Stage,
-    check_sentence,
-    set_stage,
-)
-from tests.contract.worlds import LIVE, sessions_of
-from tests.fakes.vsphere import TinyWatch
-from workers.vsphere import PyVmomiVSphere, Sessions
+from tests.contract.fault_table import CHANGES, FAULTS, HOST, READS, ChangeCase
+from tests.contract.trials import Trial, try_out
+from workers.vsphere import PyVmomiVSphere, TagService, connection
+from workers.vsphere.session import Session
 
-LIMIT = 10.0  # seconds that each operation has here
+TASKS = [case for case in CHANGES if case.is_task]
+REFUSALS = {"NoPermission": 403}  # HTTP statuses of the REST service; another fault is 400
 
 
-@dataclass
-class Trial:
-    """One change of one thing of its own."""
-
-    case: ChangeCase
-    stage: Stage
-    step: Step
-    marks: list[Mark] = field(default_factory=list)
-
-    def apply(self, **fault: Any) -> Done | OpsError:
-        """Take the step while the fault holds for its changing call; at most LIMIT seconds."""
-        control = self.stage.simulator.control
-        control.calls()
-        if fault:
-            control.set_rules([Rule(self.case.method, count=1, **fault)])
-        started = time.monotonic()
-        writer = Writer(
-            watch=TinyWatch(seconds=LIMIT),
-            site=LIVE,
-            actor="ops-1",
-            ports=Ports(vsphere=self.stage.port),
-            checkpoint=self.marks.append,
-            mark=Mark(begun_at=time.time()),
-        )
-        try:
-            return self.case.operation.apply(self.step, writer)
-        except OpsError as error:
-            check_sentence(error.sentence)
-            return error
-        finally:
-            assert time.monotonic() - started < LIMIT + 5
-            control.set_rules([])
-
-    @property
-    def asked(self) -> int:
-        """How often the changing call was sent."""
-        return self.stage.simulator.control.calls().get(self.case.method, 0)
-
-    @property
-    def has_changed(self) -> bool:
-        """Whether planning it anew finds other facts, or nothing left to do."""
-        stage = self.stage
-        if self.case.operation in (VM_RESET, VM_RESTART):  # it looks the same before and after
-            effects = stage.simulator.control.vm(stage.vm).effects
-            return effects.get("reset", 0) + effects.get("guestReboot", 0) > 0
-        if self.case.operation is SNAPSHOT_CREATE:
-            return bool(stage.port.read_snapshots(LIVE, stage.vm).snapshots)
-        try:
-            plan = self.case.operation.plan(self.case.params(stage), stage.reader)
-        except OpsError:
-            return True
-        return plan.steps[0].facts != self.step.facts
+def name_of(case: ChangeCase) -> str:
+    return case.name
 
 
-@pytest.fixture(scope="module")
-def sessions(simulator: Simulator) -> Iterator[Sessions]:
-    sessions = sessions_of(simulator)
-    sessions.ensure(LIVE)
-    yield sessions
-    sessions.close()
+@pytest.fixture(autouse=True)
+def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "CANCEL_WITHIN", 2.0)
 
 
-@pytest.fixture
-def port(sessions: Sessions) -> Iterator[PyVmomiVSphere]:
-    port = PyVmomiVSphere(sessions)
-    yield port
-    port.close()
-
-
-@pytest.fixture(params=CHANGES, ids=lambda case: case.name)
+@pytest.fixture(params=CHANGES, ids=name_of)
 def trial(request: pytest.FixtureRequest, simulator: Simulator, port: PyVmomiVSphere) -> Iterator[Trial]:
-    case: ChangeCase = request.param
-    stage = set_stage(simulator, port, case)
-    yield Trial(case, stage, case.operation.plan(case.params(stage), stage.reader).steps[0])
+    yield try_out(simulator, port, request.param)
     simulator.control.set_maintenance(HOST, on=False)
+
+
+def go_away_after_a_loss(monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> None:
+    """Let the vCenter answer nothing any more as soon as the answer to a changing call is lost."""
+    for owner, name in ((Session, "change"), (TagService, "attach")):
+        monkeypatch.setattr(owner, name, _and_go_away(getattr(owner, name), simulator))
+
+
+def _and_go_away(call: Callable[..., Any], simulator: Simulator) -> Callable[..., Any]:
+    def call_and_go(*args: Any, **named: Any) -> Any:
+        try:
+            return call(*args, **named)
+        except Exception:
+            simulator.control.set_rules([Rule("*", http=503)])
+            raise
+
+    return call_and_go
 
 
 def test_no_operation_on_vcenters_is_missing_in_the_table() -> None:
@@ -126,6 +69,31 @@ def test_a_slow_call_is_waited_for(trial: Trial) -> None:
     assert isinstance(trial.apply(delay=0.6), Done)
     assert trial.asked == 1
     assert trial.has_changed
+
+
+def test_a_vcenter_that_is_gone_after_the_answer_was_lost_leaves_it_unknown(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_away_after_a_loss(monkeypatch, trial.stage.simulator)
+    error = trial.apply(lose_answer=True)
+    assert isinstance(error, OpsError)
+    assert (error.changed, error.retryable) == (Changed.UNKNOWN, False)
+    assert trial.asked == 1
+    monkeypatch.undo()
+    assert trial.has_changed
+
+
+def test_an_answer_that_does_not_come_in_time_is_lost(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "ANSWER_WITHIN", 0.5)
+    # a slow task is answered at once, so that its answer has to be held; its effect is there by then
+    end = trial.apply(**({"hold_answer": 8.0} if trial.case.is_task else {"delay": 8.0}))
+    if trial.case.is_task:
+        assert isinstance(end, Done)
+    else:
+        assert isinstance(end, OpsError)
+        assert end.changed is Changed.UNKNOWN
+    assert trial.asked == 1
+    assert trial.has_changed is trial.case.is_task
 
 
 @pytest.mark.parametrize("fault", [{"http": 503}, {"drop": True}], ids=["503", "dropped"])
@@ -150,22 +118,20 @@ def test_an_answer_lost_after_the_effect_is_found_again_where_it_can_be_told(tri
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_refused_call_changes_nothing(trial: Trial, fault: str) -> None:
-    if trial.case.method.startswith("rest:"):
-        return  # the REST service knows no such faults
-    error = trial.apply(fault=fault)
+    rest = trial.case.method.startswith("rest:")  # it refuses by a status
+    error = trial.apply(**({"http": REFUSALS.get(fault, 400)} if rest else {"fault": fault}))
     assert isinstance(error, OpsError)
-    assert error.changed is Changed.NOTHING
+    assert error.changed is trial.case.refused
     assert trial.asked == 1
     assert not trial.has_changed
 
 
+@pytest.mark.parametrize("trial", TASKS, ids=name_of, indirect=True)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_task_that_fails_changes_nothing(trial: Trial, fault: str) -> None:
-    if not trial.case.is_task:
-        return
     error = trial.apply(task_fault=fault)
     assert isinstance(error, OpsError)
-    assert error.changed is Changed.NOTHING
+    assert error.changed is trial.case.refused
     assert trial.asked == 1
     assert not trial.has_changed
 

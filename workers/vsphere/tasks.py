@@ -10,7 +10,13 @@ from typing import Any
 
 from pyVmomi import vim, vmodl
 
-from andock.errors import BackendRejectedError, BackendUnavailableError, TargetNotFoundError
+from andock.errors import (
+    BackendRejectedError,
+    BackendUnavailableError,
+    OutcomeUnknownError,
+    TargetNotFoundError,
+    TargetStateError,
+)
 from andock.ports.vsphere import TaskRef
 from andock.ports.watch import Watch
 from workers.vsphere.faults import VENDOR_ERRORS, say_fault
@@ -19,6 +25,7 @@ from workers.vsphere.references import id_of, refer
 from workers.vsphere.session import Session
 
 _PAUSE = 0.5  # seconds between two tries to reach a vCenter that is away
+_TASK = "task"  # what people, and errors, call one
 _FOLLOWED = ("info.state", "info.progress", "info.error")
 
 
@@ -26,11 +33,12 @@ def await_task(session: Session, task: TaskRef, watch: Watch) -> None:
     """Wait for the task's success; see the port.
 
     A lost session or connection, or a vCenter that is away, only makes it last longer: the task is asked
-    for anew until `watch` ends the wait.
+    for anew until `watch` ends the wait. A refusal of the waiting says nothing of the task.
 
     Raises:
         BackendRejectedError: the task ended in an error; says which.
         TargetNotFoundError: vCenter no longer knows the task.
+        OutcomeUnknownError: vCenter does not let it be followed.
     """
     follower = _Follower(task)
     told: int | None = None
@@ -43,12 +51,26 @@ def await_task(session: Session, task: TaskRef, watch: Watch) -> None:
             except BackendUnavailableError as error:
                 watch.look(text=f"{task.site} is away ({error.why}); its task goes on")
                 time.sleep(max(0.0, min(_PAUSE, watch.remaining())))
+            except TargetNotFoundError as error:
+                if error.kind == _TASK:
+                    raise
+                raise _lose(task, f"its {error.kind} is gone") from error
+            except (BackendRejectedError, TargetStateError) as error:
+                raise _lose(task, getattr(error, "why", error.sentence.rstrip("."))) from error
     finally:
         follower.close()
     if follower.gone:
-        raise TargetNotFoundError("task", task.id, searched=(task.site,))
+        raise TargetNotFoundError(_TASK, task.id, searched=(task.site,))
     if follower.state == "error":
         raise BackendRejectedError(task.site, say_fault(follower.error))
+
+
+def _lose(task: TaskRef, why: str) -> OutcomeUnknownError:
+    """For a task that may go on, but whose end cannot be seen; `why` is a clause without a full stop."""
+    return OutcomeUnknownError(
+        f"{task.site}'s task {task.id} goes on, but cannot be followed ({why}): look at it before you ask "
+        "again."
+    )
 
 
 class _Follower:

@@ -11,6 +11,7 @@ from andock.errors import AmbiguousTargetError, BackendError, Changed, DeadlineE
 from andock.operation import Done, Mark, NotDone, Reader, Settled, Step, Target, Unknown, Writer
 from andock.operations.vm.power import ON
 from andock.operations.vm.steps import watch_vm
+from andock.operations.vm.subjects import reached
 from andock.operations.vm.targets import target_of
 from andock.ports.vsphere import PowerState, Subject, Vm
 from andock.ports.watch import Watch
@@ -72,7 +73,9 @@ def settle_arrival(_step: Step, _ctx: Reader, _mark: Mark) -> Settled:
 
 def _of_new(step: Step, ctx: Reader) -> Step:
     """The step on the VM that was made: until then it was known by its path alone."""
-    rows = ctx.vsphere.find_vms(step.target.path, step.target.site).rows
+    found = ctx.vsphere.find_vms(step.target.path, step.target.site)
+    reached(found)
+    rows = found.rows
     if not rows:
         raise TargetNotFoundError("VM", step.target.path, searched=(step.target.site,))
     if len(rows) > 1:

@@ -26,6 +26,7 @@ from andock.operation import (
 from andock.operations.vm import arrival
 from andock.operations.vm.places import resolve_place, warn_of_room
 from andock.operations.vm.sizes import read_size, write_size
+from andock.operations.vm.subjects import reached
 from andock.operations.vm.tasks import Seen, TaskStep
 from andock.ports.vsphere import NewVm, Place, PlaceKind, TaskRef
 
@@ -74,7 +75,9 @@ def plan_clone(params: CloneParams, ctx: Reader) -> Plan:
     site = template.site
     folder = _folder(params, template, ctx)
     path = f"{folder.path}/{params.name.replace('/', '%2f')}"
-    if ctx.vsphere.find_vms(path, site).rows:
+    known = ctx.vsphere.find_vms(path, site)
+    reached(known)
+    if known.rows:
         raise InvalidParamsError(f"There is a VM `{path}` already.")
     chosen = {
         kind: resolve_place(kind, typed, site, ctx)
@@ -179,6 +182,7 @@ def _start(step: Step, ctx: Writer, _mark: Mark) -> TaskRef:
 
 def _look(step: Step, ctx: Reader, _mark: Mark) -> Seen:
     found = ctx.vsphere.find_vms(step.target.path, step.target.site)
+    reached(found)
     return Seen(bool(found.rows), f"there is no VM `{step.target.path}`")
 
 

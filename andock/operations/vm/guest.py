@@ -13,6 +13,8 @@ from andock.errors import (
     BackendRejectedError,
     CancelledError,
     Changed,
+    LeaseLostError,
+    OpsError,
     OutcomeUnknownError,
     TargetNotFoundError,
     TargetStateError,
@@ -34,7 +36,7 @@ from andock.operation import (
 )
 from andock.operations.vm.power import OFF, RESET, Verb, booted_since, warn_of_questions
 from andock.operations.vm.selection import Selection, pick, sort_out
-from andock.operations.vm.steps import begin, find_task, run_task, watch_vm
+from andock.operations.vm.steps import begin, find_task, is_seen, run_task, watch_vm
 from andock.operations.vm.targets import target_of
 from andock.ports.vsphere import PowerState, Vm, VSphere
 
@@ -89,27 +91,43 @@ class GuestVerb:
 
         Raises:
             TargetStateError: the guest can no longer be asked.
-            OutcomeUnknownError: the answer to our call was lost and there is no sign of an effect.
+            BackendRejectedError: the hard way was refused or failed.
+            OutcomeUnknownError: the guest was asked, and what became of it cannot be seen.
             CancelledError, DeadlineError: the wait ended first.
         """
-        target, seconds, hard = step.target, _seconds(step), bool(step.args.get("hard"))
+        target = step.target
         before = ctx.vsphere.read_vm(target.site, target.id)
         mark = begin(ctx, step)
-        started = time.monotonic()
         lost: OutcomeUnknownError | None = None
         try:
             self.ask(ctx.vsphere)(target.site, target.id)
         except OutcomeUnknownError as error:
             lost = error  # the VM will show whether the guest heard of it
-        asked = f"asked the guest of `{target.name}` to {self.action}"
         try:
-            if watch_vm(ctx, target, seconds, lambda vm: self.reached(vm, before), text=asked):
-                return Done(text=f"`{target.name}` {self.done} ({time.monotonic() - started:.0f} s).")
-        except CancelledError as error:
-            raise CancelledError(
-                f"Cancelled, but we had {asked}, and it may still obey.", changed=Changed.UNKNOWN
-            ) from error
-        if hard:
+            return self._see_through(step, ctx, mark, before, lost)
+        except LeaseLostError:
+            raise
+        except OpsError as error:
+            if error.changed is not Changed.NOTHING:
+                raise
+            # whatever it was, the guest has been asked
+            asked = self._asked(target)
+            if isinstance(error, CancelledError):
+                raise CancelledError(
+                    f"Cancelled, but we had {asked}, and it may still obey.", changed=Changed.UNKNOWN
+                ) from error
+            why = getattr(error, "why", error.sentence.rstrip("."))
+            raise OutcomeUnknownError(f"We had {asked}, and it may still obey, but then: {why}.") from error
+
+    def _see_through(
+        self, step: Step, ctx: Writer, mark: Mark, before: Vm, lost: OutcomeUnknownError | None
+    ) -> Done:
+        """What follows the asking: the watch over the VM, and the hard way where it was agreed on."""
+        target, seconds, started = step.target, _seconds(step), time.monotonic()
+        text = self._asked(target)
+        if watch_vm(ctx, target, seconds, lambda vm: self.reached(vm, before), text=text):
+            return Done(text=f"`{target.name}` {self.done} ({time.monotonic() - started:.0f} s).")
+        if step.args.get("hard"):
             return self._do_hard(step, ctx, mark, before)
         if lost is not None:
             raise lost
@@ -140,11 +158,20 @@ class GuestVerb:
 
     def _do_hard(self, step: Step, ctx: Writer, mark: Mark, before: Vm) -> Done:
         target, waited = step.target, _say(_seconds(step))
+
+        def has_obeyed() -> bool:
+            return self.reached(ctx.vsphere.read_vm(target.site, target.id), before)
+
         try:
-            run_task(ctx, step, mark, lambda: self.hard.start(ctx.vsphere)(target.site, target.id))
+            run_task(
+                ctx, step, mark, lambda: self.hard.start(ctx.vsphere)(target.site, target.id), self.hard.kind
+            )
+        except OutcomeUnknownError:
+            if not is_seen(has_obeyed):
+                raise
         except (TargetStateError, BackendRejectedError) as error:
             # it may have obeyed in the last moment, so that there was nothing left to do
-            if self.reached(ctx.vsphere.read_vm(target.site, target.id), before):
+            if is_seen(has_obeyed):
                 return Done(text=f"`{target.name}` {self.done}, after {waited}.")
             raise BackendRejectedError(
                 target.site,
@@ -153,6 +180,9 @@ class GuestVerb:
                 changed=Changed.UNKNOWN,
             ) from error
         return Done(text=f"`{target.name}` {self.hard.done}: its guest had not obeyed within {waited}.")
+
+    def _asked(self, target: Target) -> str:
+        return f"asked the guest of `{target.name}` to {self.action}"
 
     def _refuse(self, vm: Vm) -> TargetStateError | None:
         if vm.power is not PowerState.ON:

@@ -14,6 +14,8 @@ from andock.errors import (
     CancelledError,
     Changed,
     DeadlineError,
+    LeaseLostError,
+    OpsError,
     OutcomeUnknownError,
     TargetNotFoundError,
 )
@@ -34,19 +36,68 @@ def begin(ctx: Writer, step: Step) -> Mark:
     return mark
 
 
-def run_task(ctx: Writer, step: Step, mark: Mark, start: Callable[[], TaskRef]) -> None:
+def run_task(
+    ctx: Writer, step: Step, mark: Mark, start: Callable[[], TaskRef], kind: str, *, on: str = ""
+) -> None:
     """Start a task, store its id before anything else, and wait for its success.
+
+    One whose answer was lost is looked for, by `kind` and `on` as in `find_task`, and then waited for and
+    cancelled just the same.
 
     Raises:
         CancelledError: a person stopped it; says what became of the task.
-        BackendRejectedError, OutcomeUnknownError: from the port.
+        BackendRejectedError: vCenter refused, or the task failed.
+        OutcomeUnknownError: the answer was lost and so was the task, or its end cannot be seen.
+        BackendUnavailableError, TargetNotFoundError, TargetStateError: nothing was started.
     """
-    task = start()
+    lost: OutcomeUnknownError | None = None
+    try:
+        task = start()
+    except OutcomeUnknownError as error:
+        lost, task = error, _find_lost(ctx, step.target, mark, kind, on, error)
     ctx.checkpoint(mark.model_copy(update={"task": task.id}))
+    named = f"{task.site}'s task {task.id} on `{step.target.name}`"
     try:
         ctx.vsphere.await_task(task, ctx.watch)
     except CancelledError as error:
         raise _cancel(ctx, step.target, task) from error
+    except TargetNotFoundError as error:
+        raise OutcomeUnknownError(
+            f"{named} was started, but vCenter no longer knows it: look at it."
+        ) from error
+    except BackendRejectedError as error:
+        if lost is None:
+            raise
+        # it may be somebody else's, so its failure proves nothing of ours
+        raise OutcomeUnknownError(f"{lost.sentence.rstrip('.')}. {named} failed: {error.why}.") from error
+
+
+def _find_lost(
+    ctx: Reader, target: Target, mark: Mark, kind: str, on: str, lost: OutcomeUnknownError
+) -> TaskRef:
+    """The task of a call whose answer was lost; raises `lost` if none is seen, whatever the reason."""
+    try:
+        task = find_task(ctx, target, mark, kind, on=on)
+    except LeaseLostError:
+        raise
+    except OpsError as error:
+        raise lost from error
+    if task is None:
+        raise lost
+    return task
+
+
+def is_seen(look: Callable[[], bool | None]) -> bool:
+    """Whether the look after a call of unknown outcome shows its effect; a look that fails shows nothing.
+
+    What it raised would take the place of the honest answer and claim that nothing was changed.
+    """
+    try:
+        return bool(look())
+    except LeaseLostError:
+        raise
+    except OpsError:
+        return False
 
 
 def find_task(ctx: Reader, target: Target, mark: Mark, kind: str, *, on: str = "") -> TaskRef | None:
@@ -106,7 +157,7 @@ def _cancel(ctx: Reader, target: Target, task: TaskRef) -> CancelledError:
         ctx.vsphere.await_task(task, _Patience(ctx.watch, time.monotonic() + CANCEL_WITHIN))
     except BackendRejectedError as error:
         return CancelledError(f"Cancelled; `{target.name}` was left as it was ({error.why}).")
-    except (DeadlineError, TargetNotFoundError, BackendUnavailableError):
+    except (DeadlineError, TargetNotFoundError, OutcomeUnknownError):
         return unknown
     return CancelledError(
         f"Cancelled too late: the task on `{target.name}` had its effect.", changed=Changed.PARTLY

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from andock.errors import BackendRejectedError, OutcomeUnknownError, TargetNotFoundError
 from andock.operation import Done, Mark, NotDone, Offer, Reader, Settled, Step, Unknown, Writer
-from andock.operations.vm.steps import begin, find_task, run_task
+from andock.operations.vm.steps import begin, find_task, is_seen, run_task
 from andock.ports.vsphere import TaskRef
 
 
@@ -37,46 +37,44 @@ class TaskStep:
     def apply(self, step: Step, ctx: Writer) -> Done:
         """Start the task and wait for it.
 
-        A call whose answer was lost is looked after at once: its task is found, or nothing is claimed.
+        Where the task's end cannot be seen, the effect is looked for at once, or nothing is claimed.
 
         Raises:
             BackendRejectedError: vCenter refused or the task failed.
-            OutcomeUnknownError: the answer was lost and there is no sign of an effect.
+            OutcomeUnknownError: the answer was lost, or the task, and there is no sign of an effect.
             CancelledError, DeadlineError: the wait ended first.
         """
         mark = begin(ctx, step)
         try:
-            run_task(ctx, step, mark, lambda: self.start(step, ctx, mark))
+            run_task(ctx, step, mark, lambda: self.start(step, ctx, mark), self.kind, on=self.subject(step))
         except OutcomeUnknownError:
-            settled = self.settle(step, ctx, mark)
-            if isinstance(settled, Done):
-                return settled
-            raise
+            if not is_seen(lambda: self.look(step, ctx, mark).done):
+                raise
         return self._done(step)
 
     def settle(self, step: Step, ctx: Reader, mark: Mark) -> Settled:
         """What became of it: the task's end, or else what vCenter shows."""
         name = step.target.name
         task = find_task(ctx, step.target, mark, self.kind, on=self.subject(step))
-        failed = ""
+        unseen = ""  # why its task does not say what became of it
         if task is not None:
             try:
                 ctx.vsphere.await_task(task, ctx.watch)
                 return self._done(step)
-            except TargetNotFoundError:
-                pass  # vCenter forgets tasks after some minutes
+            except TargetNotFoundError:  # vCenter forgets tasks after some minutes
+                unseen = "vCenter no longer knows what became of its task"
             except BackendRejectedError as error:
-                failed = error.why
+                unseen = f"its task ended without success ({error.why})"
+            except OutcomeUnknownError as error:
+                unseen = error.sentence.rstrip(".")
         try:
             seen = self.look(step, ctx, mark)
         except TargetNotFoundError:
             return Unknown(f"`{name}` no longer exists.")
         if seen.done:
             return self._done(step)
-        if failed:
-            return Unknown(f"`{name}`: its task ended without success ({failed}); {seen.said}.")
-        if task is not None:
-            return Unknown(f"`{name}`: vCenter no longer knows what became of its task; {seen.said}.")
+        if unseen:
+            return Unknown(f"`{name}`: {unseen}; {seen.said}.")
         if seen.done is None:
             return Unknown(f"`{name}`: it cannot be told whether it was done; {seen.said}.")
         return NotDone()
@@ -100,14 +98,12 @@ class CallStep:
             BackendRejectedError: vCenter refused.
             OutcomeUnknownError: the answer was lost and there is no sign of an effect.
         """
-        mark = begin(ctx, step)
+        begin(ctx, step)
         try:
             self.call(step, ctx)
         except OutcomeUnknownError:
-            settled = self.settle(step, ctx, mark)
-            if isinstance(settled, Done):
-                return settled
-            raise
+            if not is_seen(lambda: self.look(step, ctx).done):
+                raise
         return Done(text=self.done(step))
 
     def settle(self, step: Step, ctx: Reader, _mark: Mark) -> Settled:

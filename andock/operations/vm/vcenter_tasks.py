@@ -12,6 +12,9 @@ from pydantic import Field
 from andock.errors import (
     AmbiguousTargetError,
     BackendRejectedError,
+    BackendUnavailableError,
+    CancelledError,
+    Changed,
     OutcomeUnknownError,
     TargetNotFoundError,
     TargetStateError,
@@ -40,6 +43,7 @@ from andock.operations.vm import steps
 from andock.operations.vm.listing import say_span
 from andock.operations.vm.steps import begin
 from andock.operations.vm.subjects import reached, targets_of
+from andock.ports.sites import NotReached
 from andock.ports.vsphere import TaskRef, TaskRow
 
 _COLUMNS = ("thing", "task", "state", "queued", "by", "why", "id", "site")
@@ -180,7 +184,8 @@ def apply_cancellation(step: Step, ctx: Writer) -> Done:
 
     Raises:
         BackendRejectedError: it cannot be cancelled, or it had its effect first.
-        OutcomeUnknownError: the answer was lost, and the task goes on.
+        OutcomeUnknownError: the answer was lost and the task goes on, or vCenter does not show the task now.
+        CancelledError: a person stopped it; vCenter had been asked.
     """
     begin(ctx, step)
     lost: OutcomeUnknownError | None = None
@@ -188,11 +193,21 @@ def apply_cancellation(step: Step, ctx: Writer) -> Done:
         ctx.vsphere.cancel_task(TaskRef(step.target.site, step.target.id, str(step.args["kind"])))
     except OutcomeUnknownError as error:
         lost = error  # the task will show whether vCenter heard of it
-    row = _watch_end(step, ctx)
-    match row.state if row is not None else "":
-        case "error":
+    try:
+        row = _watch_end(step, ctx)
+    except CancelledError as error:
+        raise CancelledError(
+            f"Cancelled, but vCenter had been asked to cancel {_named(step)}.", changed=Changed.UNKNOWN
+        ) from error
+    match row:
+        case NotReached(site=site, why=why):
+            raise OutcomeUnknownError(
+                f"{site} was asked to cancel {_named(step)}, and now it does not answer ({why}): look at it "
+                f"with `task list --site {site}`."
+            )
+        case TaskRow(state="error"):
             return _done(step, row)
-        case "success":
+        case TaskRow(state="success"):
             raise BackendRejectedError(step.target.site, f"{_named(step)} had its effect first")
     if lost is not None:
         raise lost
@@ -201,14 +216,20 @@ def apply_cancellation(step: Step, ctx: Writer) -> Done:
 
 
 def settle_cancellation(step: Step, ctx: Reader, _mark: Mark) -> Settled:
-    """What became of it. That the task goes on does not prove that vCenter was never asked."""
+    """What became of it. That the task goes on does not prove that vCenter was never asked.
+
+    Raises:
+        BackendUnavailableError: vCenter is away; it is to be looked at later.
+    """
     row = _watch_end(step, ctx)
-    match row.state if row is not None else "":
-        case "error":
+    match row:
+        case NotReached(site=site, why=why):
+            raise BackendUnavailableError(site, why)
+        case TaskRow(state="error"):
             return _done(step, row)
-        case "success":
+        case TaskRow(state="success"):
             return Unknown(f"{_named(step)} ended with its effect.")
-        case "":
+        case None:
             return Unknown(f"{_named(step)}: vCenter no longer shows it.")
     return Unknown(f"{_named(step)} goes on; vCenter may have been asked to cancel it.")
 
@@ -217,20 +238,23 @@ def _named(step: Step) -> str:
     return f"`{step.args['kind']}` of `{step.target.name}`"
 
 
-def _done(step: Step, row: TaskRow | None) -> Done:
-    why = f": {row.error}" if row is not None and row.error else ""
+def _done(step: Step, row: TaskRow) -> Done:
+    why = f": {row.error}" if row.error else ""
     return Done(text=f"{_named(step)} ended without its effect{why}.")
 
 
-def _watch_end(step: Step, ctx: Reader) -> TaskRow | None:
-    """The task at its end, or as it is when the time for that is up; None if vCenter shows it no more."""
+def _watch_end(step: Step, ctx: Reader) -> TaskRow | NotReached | None:
+    """The task at its end, or as it is when the time for that is up; None if vCenter shows it no more.
+
+    Where vCenter does not answer even then, why.
+    """
     end = time.monotonic() + steps.CANCEL_WITHIN
     while True:
         listing = ctx.vsphere.list_tasks(step.target.site)
         row = next((one for one in listing.rows if one.ref.id == step.target.id), None)
         found = row is None or not row.is_open
         if (found and not listing.not_reached) or time.monotonic() >= end:
-            return row
+            return row or next(iter(listing.not_reached), None)
         ctx.watch.look()
         time.sleep(steps.POLL)
 

@@ -50,6 +50,7 @@ class Tasks(Protocol):
         Raises:
             BackendRejectedError: the task ended in an error; says which.
             TargetNotFoundError: vCenter no longer knows the task.
+            OutcomeUnknownError: vCenter does not let it be followed; it may go on.
         """
         ...
 

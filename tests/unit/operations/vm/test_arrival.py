@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from andock.errors import BackendError, CancelledError, Changed, DeadlineError, TargetNotFoundError
+from andock.errors import (
+    BackendError,
+    BackendUnavailableError,
+    CancelledError,
+    Changed,
+    DeadlineError,
+    TargetNotFoundError,
+)
 from andock.operation import Done, Mark, NotDone, Step, Unknown
 from andock.operations.vm import arrival
 from andock.operations.vm.cloning import VM_CLONE, CloneParams
@@ -52,6 +59,13 @@ def test_a_clone_is_powered_on_and_done_when_it_is_customized_and_has_an_address
     has_address(bench, "10.0.0.9", "fd00::9")
     done = VM_CLONE.apply(wait, bench.writer)
     assert done.text == "`web-04` is customized and has the address 10.0.0.9, fd00::9."
+
+
+def test_a_vcenter_that_is_away_has_not_lost_the_clone(bench: Any, steps: tuple[Step, ...]) -> None:
+    bench.vsphere.away["lab"] = "connection refused"
+    for step in steps:
+        with pytest.raises(BackendUnavailableError):
+            VM_CLONE.apply(step, bench.writer)
 
 
 def test_without_a_specification_an_address_is_enough(bench: Any) -> None:

@@ -144,6 +144,14 @@ def test_after_a_crash_the_task_of_the_template_is_found_or_the_clone_itself(ben
     assert bench.done == ["clone"]
 
 
+def test_a_vcenter_that_is_away_does_not_prove_that_there_is_no_clone(bench: Any) -> None:
+    (step,) = plan(bench).steps
+    mark = Mark(begun_at=1.0, task="task-long-gone")
+    bench.vsphere.away["lab"] = "connection refused"
+    with pytest.raises(BackendUnavailableError):
+        VM_CLONE.settle(step, bench.reader, mark)
+
+
 def test_a_clone_without_a_sign_stays_unknown(bench: Any) -> None:
     (step,) = plan(bench).steps
     bench.vsphere.lost = "undone"

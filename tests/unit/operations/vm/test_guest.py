@@ -7,10 +7,12 @@ import pytest
 from pydantic import ValidationError
 
 from andock.errors import (
+    BackendRejectedError,
     BackendUnavailableError,
     CancelledError,
     Changed,
     OutcomeUnknownError,
+    TargetNotFoundError,
     TargetStateError,
 )
 from andock.operation import Change, Done, Mark, Offer, Unknown
@@ -147,6 +149,85 @@ def test_obeying_in_the_last_moment_is_obeying(bench: Any) -> None:
     bench.vsphere.power_off = obey_first
     assert VM_SHUTDOWN.apply(step, bench.writer).text == "`web-01` is shut down, after 5m."
     assert bench.done == ["guestShutdown"]
+
+
+def refuse(bench: Any, method: str, error: Exception) -> None:
+    def call(*_: Any) -> Any:
+        raise error
+
+    setattr(bench.vsphere, method, call)
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "said"),
+    [
+        ("power_off", BackendUnavailableError("lab", "connection refused"), "connection refused"),
+        ("power_off", TargetNotFoundError("VM", "vm-1", searched=("lab",)), "No VM `vm-1`"),
+        ("power_off", OutcomeUnknownError("lab gave no answer."), "gave no answer"),
+        ("await_task", TargetNotFoundError("task", "task-1", searched=("lab",)), "no longer knows it"),
+    ],
+)
+def test_what_stops_the_hard_way_leaves_it_unknown_because_the_guest_was_asked(
+    bench: Any, method: str, error: Exception, said: str
+) -> None:
+    step = step_of(bench, VM_SHUTDOWN, hard_after=HARD_AFTER)
+    bench.vsphere.deaf.add("vm-1")
+    bench.vsphere.slow = 5
+    refuse(bench, method, error)
+    with pytest.raises(OutcomeUnknownError, match=said) as lost:
+        VM_SHUTDOWN.apply(step, bench.writer)
+    assert lost.value.changed is Changed.UNKNOWN
+    assert bench.done == []
+
+
+def test_a_hard_way_whose_task_is_forgotten_is_read_from_the_vm(bench: Any) -> None:
+    step = step_of(bench, VM_SHUTDOWN, hard_after=HARD_AFTER)
+    bench.vsphere.deaf.add("vm-1")
+    refuse(bench, "await_task", TargetNotFoundError("task", "task-1", searched=("lab",)))
+    assert VM_SHUTDOWN.apply(step, bench.writer).text.startswith("`web-01` is off")
+    assert bench.done == ["powerOff"]
+
+
+def test_a_refused_hard_way_stays_unknown_when_the_vm_cannot_be_seen(bench: Any) -> None:
+    step = step_of(bench, VM_SHUTDOWN, hard_after=HARD_AFTER)
+    bench.vsphere.deaf.add("vm-1")
+
+    def refuse_and_go(*_: str) -> None:
+        bench.vsphere.away["lab"] = "connection refused"
+        raise BackendRejectedError("lab", "another task is running on it")
+
+    bench.vsphere.power_off = refuse_and_go
+    with pytest.raises(BackendRejectedError, match="another task is running") as refused:
+        VM_SHUTDOWN.apply(step, bench.writer)
+    assert refused.value.changed is Changed.UNKNOWN
+
+
+def test_cancelling_the_hard_way_says_that_the_guest_was_asked(bench: Any) -> None:
+    step = step_of(bench, VM_SHUTDOWN, hard_after=HARD_AFTER)
+    bench.vsphere.deaf.add("vm-1")
+    bench.vsphere.slow = 10**6
+    bench.on_mark = lambda mark: (
+        setattr(bench.watch, "cancel_after", bench.watch.looks) if mark.task else None
+    )
+    with pytest.raises(CancelledError, match="it may still obey") as cancelled:
+        VM_SHUTDOWN.apply(step, bench.writer)
+    assert cancelled.value.changed is Changed.UNKNOWN
+    assert bench.vsphere.tasks["task-1"].ended
+    assert bench.done == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BackendRejectedError("lab", "Andock's account lacks a privilege on it"),
+        TargetNotFoundError("VM", "vm-1", searched=("lab",)),
+    ],
+)
+def test_a_vm_that_cannot_be_watched_any_more_is_unknown(bench: Any, error: Exception) -> None:
+    step = step_of(bench, VM_SHUTDOWN)
+    bench.vsphere.shutdown_guest = lambda *_: refuse(bench, "read_vm", error)
+    with pytest.raises(OutcomeUnknownError, match="asked the guest of `web-01` to shut down, and it may"):
+        VM_SHUTDOWN.apply(step, bench.writer)
 
 
 def test_how_long_is_part_of_what_is_agreed_on(bench: Any) -> None:

@@ -253,6 +253,23 @@ def test_a_tags_lost_answer_is_looked_after(bench: Any, lost: str) -> None:
     assert isinstance(TAG_ATTACH.settle(step, bench.reader, bench.marks[0]), Unknown)
 
 
+def test_a_tag_whose_answer_is_lost_with_its_vcenter_stays_unknown(bench: Any) -> None:
+    (step,) = tagging(bench, TAG_ATTACH, "env=stage", "web-01").steps
+    attach = bench.vsphere.attach_tag
+
+    def attach_and_go(*args: str) -> None:
+        bench.vsphere.lost = "done"
+        try:
+            attach(*args)
+        finally:
+            bench.vsphere.away["lab"] = "connection refused"
+
+    bench.vsphere.attach_tag = attach_and_go
+    with pytest.raises(OutcomeUnknownError, match="gave no answer"):
+        TAG_ATTACH.apply(step, bench.writer)
+    assert ("lab", "vm-1") in bench.vsphere.attached["env=stage"]
+
+
 # --- destroy --------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ from andock.errors import (
     DeadlineError,
     LeaseLostError,
     OutcomeUnknownError,
+    TargetNotFoundError,
     TargetStateError,
 )
 from andock.operation import Change, Done, Mark, NotDone, Unknown
 from andock.operations.vm.power import VM_OFF, VM_ON, VM_RESET, VM_SUSPEND, PowerParams
-from andock.ports.vsphere import PowerState
+from andock.ports.vsphere import PowerState, TaskRef
 
 CASES = [
     (VM_ON, PowerState.OFF, "powerOn", "power on `web-01` (off)", "`web-01` is on."),
@@ -168,6 +170,108 @@ def test_the_deadline_ends_the_wait(bench: Any) -> None:
     assert bench.marks[-1].task == "task-1"
 
 
+def lose_answer(bench: Any, method: str, then: Callable[[], None]) -> None:
+    """The method's next answer is lost after its effect, and then this happens."""
+    call = getattr(bench.vsphere, method)
+
+    def call_and_lose(*args: str) -> TaskRef:
+        bench.vsphere.lost = "done"
+        try:
+            task: TaskRef = call(*args)
+        finally:
+            then()
+        return task
+
+    setattr(bench.vsphere, method, call_and_lose)
+
+
+def refuse(bench: Any, method: str, error: Exception) -> None:
+    def call(*_: Any) -> Any:
+        raise error
+
+    setattr(bench.vsphere, method, call)
+
+
+def test_a_look_that_fails_too_does_not_take_the_place_of_the_lost_answer(bench: Any) -> None:
+    step = step_of(bench, VM_OFF, PowerState.ON)
+    lose_answer(bench, "power_off", lambda: bench.vsphere.away.update(lab="connection refused"))
+    with pytest.raises(OutcomeUnknownError, match="gave no answer") as lost:
+        VM_OFF.apply(step, bench.writer)
+    assert (lost.value.changed, lost.value.retryable) == (Changed.UNKNOWN, False)
+    assert bench.done == ["powerOff"]
+
+
+def test_without_a_list_of_tasks_a_lost_answer_is_read_from_the_vm(bench: Any) -> None:
+    step = step_of(bench, VM_RESET, PowerState.ON)
+    lacking = BackendRejectedError("lab", "Andock's account lacks a privilege on it")
+    lose_answer(bench, "reset", lambda: refuse(bench, "tasks_since", lacking))
+    assert VM_RESET.apply(step, bench.writer) == Done(text="`web-01` was reset.")
+
+
+def test_a_lease_lost_while_a_lost_answer_is_looked_after_stops_at_once(bench: Any) -> None:
+    for method in ("tasks_since", "read_vm"):
+        bench.vsphere.vms.clear()
+        step = step_of(bench, VM_OFF, PowerState.ON)
+        bench.vsphere.lost = "undone"
+        refuse(bench, method, LeaseLostError("lost"))
+        with pytest.raises(LeaseLostError):
+            VM_OFF.apply(step, bench.writer)
+
+
+def test_the_task_of_a_lost_answer_is_noted_and_cancelled_like_any(bench: Any) -> None:
+    step = step_of(bench, VM_OFF, PowerState.ON)
+    bench.vsphere.lost, bench.vsphere.slow, bench.watch.cancel_after = "done", 50, 3
+    with pytest.raises(CancelledError, match="was left as it was"):
+        VM_OFF.apply(step, bench.writer)
+    assert [mark.task for mark in bench.marks] == ["", "task-1"]
+    assert bench.vsphere.tasks["task-1"].ended
+    assert bench.done == []
+
+
+def test_a_failure_of_a_task_that_was_only_found_proves_nothing(bench: Any) -> None:
+    step = step_of(bench, VM_OFF, PowerState.ON)
+    bench.vsphere.lost, bench.vsphere.fault = "done", "another task is running on it"
+    with pytest.raises(OutcomeUnknownError, match=r"task-1 on `web-01` failed: another task is running"):
+        VM_OFF.apply(step, bench.writer)
+
+
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize(
+    "error",
+    [
+        TargetNotFoundError("task", "task-1", searched=("lab",)),
+        OutcomeUnknownError("lab's task task-1 goes on, but cannot be followed (why)."),
+    ],
+    ids=["forgotten", "not to be followed"],
+)
+def test_a_task_that_is_lost_while_it_is_awaited_is_read_from_the_vm(
+    bench: Any, error: Exception, done: bool
+) -> None:
+    step = step_of(bench, VM_OFF, PowerState.ON)
+    bench.vsphere.slow = 5
+    if done:
+        bench.on_mark = lambda mark: bench.vsphere.happen("lab", "vm-1", "powerOff") if mark.task else None
+    refuse(bench, "await_task", error)
+    if done:
+        assert VM_OFF.apply(step, bench.writer) == Done(text="`web-01` is off.")
+        return
+    with pytest.raises(OutcomeUnknownError, match="task-1") as lost:
+        VM_OFF.apply(step, bench.writer)
+    assert lost.value.changed is Changed.UNKNOWN
+
+
+def test_cancelling_what_cannot_be_followed_is_unknown(bench: Any) -> None:
+    step = step_of(bench, VM_OFF, PowerState.ON)
+    bench.vsphere.slow, bench.vsphere.uncancelable = 5, True
+    refuse(bench, "await_task", CancelledError("Cancelled while it ran."))
+    bench.vsphere.cancel_task = lambda _: refuse(
+        bench, "await_task", OutcomeUnknownError("lab's task task-1 cannot be followed.")
+    )
+    with pytest.raises(CancelledError, match="task-1 on `web-01` goes on") as cancelled:
+        VM_OFF.apply(step, bench.writer)
+    assert cancelled.value.changed is Changed.UNKNOWN
+
+
 # --- after a crash --------------------------------------------------------------------------------------
 
 
@@ -219,6 +323,17 @@ def test_a_task_that_vcenter_forgot_is_read_from_the_vm(
     assert unknown.text.endswith(f"it is {before.value}.")
     bench.vsphere.happen("lab", "vm-1", effect)
     assert operation.settle(step, bench.reader, mark) == Done(text=said)
+
+
+def test_a_task_that_cannot_be_followed_is_read_from_the_vm(bench: Any) -> None:
+    step = step_of(bench, VM_OFF, PowerState.ON)
+    refuse(bench, "await_task", OutcomeUnknownError("lab's task task-1 cannot be followed (why)."))
+    mark = mark_now(bench, "task-1")
+    assert VM_OFF.settle(step, bench.reader, mark) == Unknown(
+        "`web-01`: lab's task task-1 cannot be followed (why); it is on."
+    )
+    bench.vsphere.happen("lab", "vm-1", "powerOff")
+    assert VM_OFF.settle(step, bench.reader, mark) == Done(text="`web-01` is off.")
 
 
 @pytest.mark.parametrize(("operation", "before", "effect", "text", "said"), CASES)

@@ -7,6 +7,8 @@ import pytest
 
 from andock.errors import (
     BackendRejectedError,
+    BackendUnavailableError,
+    CancelledError,
     Changed,
     InvalidParamsError,
     OutcomeUnknownError,
@@ -179,6 +181,31 @@ def test_a_lost_answer_to_a_cancellation_is_looked_after_and_never_asked_again(
     assert not bench.vsphere.tasks[task.id].ended
     bench.vsphere.lost = "done"
     assert "ended without its effect" in TASK_CANCEL.apply(step, bench.writer).text
+
+
+def test_a_vcenter_that_goes_away_after_it_was_asked_to_cancel_leaves_it_unknown(
+    bench: Any, web: Subject
+) -> None:
+    bench.vsphere.slow = 9
+    task = bench.vsphere.suspend("lab", web.id)
+    step = TASK_CANCEL.plan(CancelParams(task=task.id), bench.reader).steps[0]
+    bench.vsphere.cancel_task = lambda _: bench.vsphere.away.update(lab="connection refused")
+    with pytest.raises(OutcomeUnknownError, match=r"does not answer \(connection refused\)") as unknown:
+        TASK_CANCEL.apply(step, bench.writer)
+    assert unknown.value.changed is Changed.UNKNOWN
+    with pytest.raises(BackendUnavailableError):  # it is settled when vCenter is back
+        TASK_CANCEL.settle(step, bench.reader, MARK)
+
+
+def test_stopping_a_cancellation_says_that_vcenter_was_asked(bench: Any, web: Subject) -> None:
+    bench.vsphere.slow = 9
+    task = bench.vsphere.suspend("lab", web.id)
+    step = TASK_CANCEL.plan(CancelParams(task=task.id), bench.reader).steps[0]
+    bench.vsphere.cancel_task = lambda _: None
+    bench.watch.cancel_after = 0
+    with pytest.raises(CancelledError, match="had been asked to cancel `suspend` of `web-01`") as stopped:
+        TASK_CANCEL.apply(step, bench.writer)
+    assert stopped.value.changed is Changed.UNKNOWN
 
 
 def test_a_task_that_had_its_effect_first_was_not_cancelled(bench: Any, web: Subject) -> None:

@@ -241,7 +241,7 @@ class Desk:
     records: Records
     guide: Guide
     votes: Votes
-    user: str
+    user: str  # key of who asks: team and user
     name: str
     now: float  # seconds since the epoch
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from andock.decisions import Allowed, Approvals, BreakGlass, Decision, Denied, NeedsApproval
 from andock.freezes import Freeze, freeze_decision
-from andock.operation import Target
+from andock.operation import Risk, Target
 from andock.reading import (
     FRESH,
     Belonging,
@@ -42,6 +42,7 @@ __all__ = [
     "Rule",
     "could_allow",
     "decide",
+    "decide_to_show",
     "decide_without_target",
     "strictness",
 ]
@@ -111,6 +112,23 @@ def could_allow(
         if rule.deny and typed is Fit.YES and (target is not None or not rule.about_targets):
             return _denial(policy, question, rule, old=old)
     return _denial(policy, question, None, old=old)
+
+
+def decide_to_show(
+    policy: Policy, question: Question, targets: Sequence[Target], *, desk: bool = False
+) -> Decision:
+    """Whether what became of an earlier request may be shown to somebody now: to who may read there, or do it.
+
+    `question` is about that request's operation, and about who wants to see it. Without `targets`, denied
+    only if no rule could allow it on any. Limits and freezes are about doing, and hide nothing.
+    """
+    decision: Decision = Denied("none", NO_RULE)
+    for risk in dict.fromkeys((Risk.READ, question.risk)):
+        asked = replace(question, risk=risk)
+        decision = _judge(policy, asked, targets) if targets else could_allow(policy, asked, desk=desk)
+        if not isinstance(decision, Denied):
+            break
+    return decision
 
 
 def strictness(decision: Decision) -> int:

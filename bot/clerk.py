@@ -44,10 +44,10 @@ class Clerk:
         if not self.ledger.claim(request.id, 1, owner):
             return
         desk = Desk(
-            records=self._records(request.actor),
+            records=self._records(request.actor, request.channel),
             guide=CatalogueGuide(self.catalogue, self._may(request.actor, request.channel)),
             votes=Voice(self.ballots, request.actor),
-            user=request.actor.user,
+            user=request.actor.key,
             name=request.actor.name,
             now=time.time(),
         )
@@ -66,11 +66,13 @@ class Clerk:
             record=self.journal.seal(record_of_end(request, result, state, attempt=1)),
         )
 
-    def _records(self, actor: Actor) -> LedgerRecords:
-        """The ledger as this person may see it."""
+    def _records(self, actor: Actor, channel: str) -> LedgerRecords:
+        """The ledger as this person may see it in this channel."""
         policy = self.ballots.policy
         stops = ActorStops(self.ledger, self.verifier, self.journal, policy, self.environments, actor)
-        return LedgerRecords(self.ledger, self.verifier, self.doorbell, self.catalogue, self.routing, stops)
+        return LedgerRecords(
+            self.ledger, self.verifier, self.doorbell, self.catalogue, self.routing, stops, channel
+        )
 
     def _may(self, actor: Actor, channel: str) -> Callable[[Operation], bool]:
         """Whether a rule could allow this person an operation here."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from andock import policy as rules
 from andock.catalogue import Catalogue
 from andock.doorbell import Doorbell
 from andock.entries import Entry
 from andock.errors import SignatureError
 from andock.ledger import Ledger
 from andock.messages import Failed, Request, State, Succeeded
+from andock.operation import DeskOperation
 from andock.ports.records import AuditFindings, AuditQuery, Halt, RequestRow
 from andock.routing import Routing
 from andock.signing import Verifier
+from andock.verdicts import refusal
 from bot.mutes import ActorMutes
 from bot.stops import ActorStops
 from bot.trail import AuditTrail
@@ -23,7 +27,11 @@ _SCANNED = 4  # how many more are read than asked for, since others' private one
 
 @dataclass(frozen=True)
 class LedgerRecords:
-    """Implements `Records` for one person, from whom others' private requests are kept."""
+    """Implements `Records` for one person in one channel.
+
+    Others' private requests are kept from them, and of the rest what became of it where policy, as it is now,
+    does not let them read.
+    """
 
     ledger: Ledger
     verifier: Verifier
@@ -31,11 +39,12 @@ class LedgerRecords:
     catalogue: Catalogue
     routing: Routing
     stops: ActorStops
+    channel: str
 
     @property
     def user(self) -> str:
-        """Who asks."""
-        return self.stops.actor.user
+        """The key of who asks."""
+        return self.stops.actor.key
 
     @property
     def mutes(self) -> ActorMutes:
@@ -101,19 +110,38 @@ class LedgerRecords:
             request = self.verifier.open(entry.sealed, Request, by="bot")
         except SignatureError:
             return None
-        if request.reply.private and request.actor.user != self.user:
+        if request.reply.private and request.actor.key != self.user:
             return None
+        decision = self._decide(entry, request)
+        hidden = refusal(decision) if isinstance(decision, rules.Denied) else None
         return RequestRow(
             id=entry.id,
             command=request.command,
             actor=request.actor.name,
-            user=request.actor.user,
+            user=request.actor.key,
             state=entry.state.value,
             asked_at=datetime.fromtimestamp(entry.accepted, UTC),
-            summary=_summary(entry),
+            summary=hidden.sentence if hidden else _summary(entry),
             private=request.reply.private,
-            detail=_detail(entry, request),
+            detail=() if hidden else _detail(entry, request),
         )
+
+    def _decide(self, entry: Entry, request: Request) -> rules.Decision:
+        """Whether this person may read, here and now, what became of it."""
+        operation = self.catalogue.find(request.operation)
+        if operation is None:
+            return rules.Denied("none", f"`{request.operation}` is no operation any more")
+        question = rules.Question(
+            self.stops.actor,
+            operation.name,
+            operation.risk,
+            self.channel,
+            params=request.params,
+            now=time.time(),
+        )
+        targets = entry.plan.targets if entry.plan is not None else ()
+        desk = isinstance(operation, DeskOperation)
+        return rules.decide_to_show(self.stops.policy, question, targets, desk=desk)
 
 
 def _summary(entry: Entry) -> str:

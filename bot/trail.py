@@ -35,7 +35,7 @@ class _Candidate:
 
 @dataclass(frozen=True)
 class AuditTrail:
-    """Searches for the person `user`."""
+    """Searches for one person; `user` is their key, team and user."""
 
     ledger: Ledger
     verifier: Verifier
@@ -94,8 +94,7 @@ class AuditTrail:
         return [
             one
             for one in found
-            if not one.record.request
-            or seen.get(one.record.request, one.record.actor.rpartition("/")[2] == self.user)
+            if not one.record.request or seen.get(one.record.request, one.record.actor == self.user)
         ]
 
     def _may_see(self, sealed: bytes) -> bool:
@@ -103,7 +102,7 @@ class AuditTrail:
             request = self.verifier.open(sealed, Request, by="bot")
         except SignatureError:
             return False
-        return not request.reply.private or request.actor.user == self.user
+        return not request.reply.private or request.actor.key == self.user
 
 
 def _read(entry: Answer) -> _Candidate | None:

@@ -152,8 +152,13 @@ class HorseWorker(Worker):
                 return
 
     def setup_work_horse_signals(self) -> None:
-        """In the horse: die with the worker, also when it is killed."""
+        """In the horse: die with the worker, also when it is killed, and outlive a SIGTERM.
+
+        Whoever stops a whole control group at once, as systemd does, asks the horse too; its worker waits for
+        it. It is no SIG_IGN, which programs that the job starts would inherit.
+        """
         super().setup_work_horse_signals()  # type: ignore[no-untyped-call]  # rq
+        signal.signal(signal.SIGTERM, lambda _signum, _frame: None)
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != self.pid:
             os._exit(1)

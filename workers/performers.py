@@ -102,10 +102,6 @@ def _prepare_vsphere(
     sessions = open_vcenters(installation, settings, names)
     index = Inventory(installation.ledger)
 
-    def before_fork() -> None:
-        for name in names:
-            sessions.ensure(name)
-
     @contextmanager
     def open_ports() -> Iterator[Ports]:
         by_tags = [name for name in names if tags_decide(installation, name)]
@@ -117,7 +113,7 @@ def _prepare_vsphere(
             trace.close()
             vsphere.close()
 
-    return open_ports, before_fork
+    return open_ports, sessions.prepare
 
 
 def _prepare_docker(

@@ -18,7 +18,7 @@ class RequestRow:
     id: str
     command: str
     actor: str  # display name of who asked
-    user: str
+    user: str  # their key: team and user
     state: str
     asked_at: datetime  # aware, UTC
     summary: str = ""
@@ -89,14 +89,14 @@ class Records(Protocol):
         ...
 
     def recent(self, *, user: str | None, limit: int) -> tuple[RequestRow, ...]:
-        """The newest requests, of one user or of all, newest first.
+        """The newest requests, of one user, named by their key, or of all, newest first.
 
         Private ones are among them: whoever shows them leaves out those of others.
         """
         ...
 
     def show(self, request: str) -> RequestRow | None:
-        """One request with its detail, or None."""
+        """One request, or None; its detail only where policy lets the person read it now."""
         ...
 
     def halt(self, halt: Halt) -> None:

@@ -85,6 +85,16 @@ class Vcenter:
         if self._child is not None:
             self._child.kill()
 
+    def hang(self) -> None:
+        """Let it take connections and say nothing, until `wake`; only if the sandbox started it."""
+        if self._child is not None:
+            os.kill(self._child.pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let it answer again."""
+        if self._child is not None:
+            os.kill(self._child.pid, signal.SIGCONT)
+
     def restart(self) -> None:
         """Start it again where it was, after `kill` or `stop`; its inventory is as new.
 

@@ -13,7 +13,9 @@ from pyVmomi.VmomiSupport import GetServiceVersions, versionIdMap
 from andock.errors import ConfigError
 from config.sites import Vcenter
 
-CONNECT_WITHIN = 2.5  # seconds for TCP, and for each answer of the TLS handshake
+# Seconds for TCP, and for each answer of the TLS handshake. A lost SYN is sent again after 1 s and after 3 s:
+# half a second more would find nobody else, and a person is to hear within 3 s that a vCenter is away.
+CONNECT_WITHIN = 2.0
 ANSWER_WITHIN = 15.0  # seconds between the bytes of an answer; our longest call waits 1 s inside vCenter
 _PATH = "/sdk"
 _VERSION = re.compile(r"<version>([^<]{1,40})</version>")

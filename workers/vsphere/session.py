@@ -99,11 +99,14 @@ class Sessions:
         return self._slot(site).account
 
     def prepare(self) -> None:
-        """`ensure` for all vCenters at a time, for a parent with many: one that is away delays none."""
+        """`ensure` for all vCenters at a time: however many are away, it takes as long as one.
+
+        Its threads have ended when it returns, so that the parent may fork.
+        """
         if len(self._slots) == 1:
             self.ensure(next(iter(self._slots)))
         elif self._slots:
-            with ThreadPoolExecutor(max_workers=min(8, len(self._slots))) as threads:
+            with ThreadPoolExecutor(max_workers=len(self._slots)) as threads:
                 list(threads.map(self.ensure, self._slots))
 
     def ensure(self, site: str) -> None:
@@ -169,8 +172,9 @@ class Session:
             BackendUnavailableError, BackendRejectedError: there is none and none can be had.
         """
         known = None if self._inherited_is_dead else self._slot.login
-        if self._own is None and known is None:
+        if self._own is None:  # also when there is a session: its vCenter may be known to be away
             self._slot.raise_known_failure()
+        if self._own is None and known is None:
             try:
                 self._own = log_in(self._slot.account)
             except OpsError as error:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from andock.audit import AuditRecord, Event
-from andock.messages import Notice
+from andock.messages import Notice, State, Succeeded
+from andock.operation import Outcome
 from andock.outbox import Outbox
 from andock.signing import load_verifier
 from sandbox.redis_server import RedisServer
@@ -147,3 +148,29 @@ def test_a_new_policys_user_groups_are_asked_for(desk: Door) -> None:
 
     assert until(lambda: "Not allowed" in desk.slash("vm list", user="U0OPS3").text)
     assert "Working on" in desk.slash("vm list", user="U0LEAD1").text
+
+
+def test_what_was_shared_is_shown_again_only_to_who_may_still_read_it(desk: Door) -> None:
+    desk.slash("vm list --share")
+    request = desk.requests()[0].id
+    desk.ledger.claim(request, 1, "a-worker")
+    listed = Succeeded(outcome=Outcome(summary="3 VMs in the vault."))
+    desk.ledger.conclude(request, listed, State.SUCCEEDED, owner="a-worker", record=b"not looked for")
+
+    def shown() -> Outcome:
+        desk.slash(f"request show {request}", user="U0LEAD1")
+        result = desk.ledger.recent(actor=None, limit=1)[0].result
+        assert isinstance(result, Succeeded)
+        return result.outcome
+
+    assert shown().notes == ("3 VMs in the vault.",)
+
+    denial = "rules:\n  - {name: not the leads, deny: [vm list]}"
+    write(desk, POLICY.replace("rules:", denial))
+    assert until(lambda: "Not allowed" in desk.slash("vm list", user="U0LEAD1").text)
+
+    now = shown()
+    assert now.notes == (
+        "Not allowed: `vm list` is denied to you here (rule: not the leads (policy.yaml:5)).",
+    )
+    assert [label for label, _ in now.fields] == ["State", "Asked by", "Asked at"]

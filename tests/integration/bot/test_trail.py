@@ -49,7 +49,7 @@ class Desk:
         )
         return request.id
 
-    def search(self, user: str = "U0OPS1", **query: Any) -> tuple[AuditRow, ...]:
+    def search(self, user: str = "T1/U0OPS1", **query: Any) -> tuple[AuditRow, ...]:
         return AuditTrail(self.ledger, load_verifier(self.keys), user).search(AuditQuery(**query)).rows
 
     def texts(self, **query: Any) -> list[str]:
@@ -110,8 +110,8 @@ def test_others_private_requests_leave_no_trace(desk: Desk) -> None:
             desk.write(text=f"{actor.name} {private}", request=request, actor=actor.key)
             desk.write(text=f"{actor.name} {private}", request=request, event=Event.SAID)
 
-    assert set(desk.texts(user="U0OPS1")) == {"ops-1 True", "ops-1 False", "lead-1 False"}
-    assert set(desk.texts(user="U0LEAD1")) == {"lead-1 True", "lead-1 False", "ops-1 False"}
+    assert set(desk.texts(user="T1/U0OPS1")) == {"ops-1 True", "ops-1 False", "lead-1 False"}
+    assert set(desk.texts(user="T1/U0LEAD1")) == {"lead-1 True", "lead-1 False", "ops-1 False"}
 
 
 def test_of_a_request_that_the_ledger_does_not_hold_only_its_own_people_see_anything(desk: Desk) -> None:
@@ -177,7 +177,7 @@ def test_a_search_ends_in_time_however_long_the_stream_is(desk: Desk) -> None:
         pipe.xadd(desk.journal.stream, {SEALED: b"nonsense"})
     places = pipe.execute()
 
-    found = AuditTrail(desk.ledger, load_verifier(desk.keys), "U0OPS1", patience=0.0).search(AuditQuery())
+    found = AuditTrail(desk.ledger, load_verifier(desk.keys), "T1/U0OPS1", patience=0.0).search(AuditQuery())
 
     assert found.back_to == datetime.fromtimestamp(int(places[PAGE].split(b"-")[0]) / 1000, UTC)
 

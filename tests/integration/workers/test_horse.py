@@ -78,6 +78,42 @@ def test_a_worker_asked_to_end_lets_its_job_finish(toys: Playground) -> None:
     assert until(lambda: not worker.alive)
 
 
+def test_a_stop_of_the_whole_control_group_lets_the_job_finish(toys: Playground) -> None:
+    worker = toys.start_worker()
+    request = toys.ask(how="hang before the call")
+    assert until(toys.world.hanging)
+    horse = toys.world.hanging()
+
+    for pid in (worker.pid, horse):  # as systemd does unless a unit says KillMode=mixed
+        os.kill(pid, signal.SIGTERM)
+    assert not until(lambda: not runs(horse), 1)
+    toys.world.open_gate()
+
+    assert toys.end_of(request).state is State.SUCCEEDED
+    assert toys.world.effects() == ["poke:a"]
+    assert until(lambda: not worker.alive)
+
+
+def test_a_horse_that_is_killed_leaves_its_worker_which_settles_what_it_began(toys: Playground) -> None:
+    worker = toys.start_worker()
+    request = toys.ask(how="hang after the call")
+    assert until(toys.world.hanging)
+    horse = toys.world.hanging()
+
+    os.kill(horse, signal.SIGKILL)  # the horse alone, as the kernel does when memory is short
+    assert until(lambda: not runs(horse))
+    assert toys.entry(request).state is State.RUNNING
+    toys.lapse(request)
+    toys.janitor.sweep()
+
+    result = toys.end_of(request).result
+    assert isinstance(result, Succeeded)
+    assert result.outcome.summary == "a was poked, as it turned out"
+    assert toys.world.effects() == ["poke:a"]
+    assert worker.alive
+    assert toys.end_of(toys.ask(toy="b")).state is State.SUCCEEDED
+
+
 def test_a_worker_takes_from_one_queue_by_moving_so_that_nothing_popped_is_lost(
     redis: Redis, toys: Playground
 ) -> None:

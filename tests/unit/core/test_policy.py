@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import pytest
 
+from andock.freezes import Freeze
 from andock.messages import CLI_TEAM, Actor
 from andock.operation import Risk, Target
 from andock.policy import (
@@ -14,12 +18,15 @@ from andock.policy import (
     Decision,
     Denied,
     Group,
+    Limit,
+    Limits,
     NeedsApproval,
     Policy,
     Question,
     Rule,
     could_allow,
     decide,
+    decide_to_show,
     decide_without_target,
 )
 
@@ -165,3 +172,37 @@ def test_before_targets_are_known_only_what_nothing_could_allow_is_denied() -> N
 def test_the_desk_itself_is_denied_by_default_too() -> None:
     assert isinstance(decide_without_target(POLICY, ask(ANYBODY, "halt", Risk.CHANGE)), Denied)
     assert isinstance(decide_without_target(POLICY, ask(OPS, "halt", Risk.CHANGE)), Allowed)
+
+
+@pytest.mark.parametrize(
+    ("question", "targets", "shown"),
+    [
+        (ask(ANYBODY, "vm restart"), (vm("a", "prod"),), True),  # who may not do it, but read
+        (ask(OPS, "vm off"), (vm("a"),), True),
+        (ask(OPS, "vm off"), (vm("a"), vm("prod-db-1")), False),
+        (ask(HOST, "vm info", Risk.READ), (vm("a"),), True),
+        (ask(ANYBODY, "vm info", Risk.READ), (), True),
+        (ask(Actor(team=CLI_TEAM, user="cli:x", name="x"), "vm info", Risk.READ), (), False),
+    ],
+)
+def test_what_became_of_a_request_is_shown_to_who_may_read_there_or_do_it(
+    question: Question, targets: tuple[Target, ...], shown: bool
+) -> None:
+    assert isinstance(decide_to_show(POLICY, question, targets), Denied) is not shown
+
+
+def test_limits_and_freezes_hide_nothing() -> None:
+    only_on = Rule(name="on", allow=("vm on",), risk=frozenset({Risk.CHANGE}), to=("ops",))
+    policy = Policy(
+        groups=POLICY.groups,
+        rules=(only_on,),
+        limits=Limits(user=Limit(targets=1)),
+        freezes=(
+            Freeze.model_validate({"name": "long", "from": "2020-01-01T00:00", "to": "2090-01-01T00:00"}),
+        ),
+    )
+    question = replace(ask(OPS, "vm on", Risk.CHANGE), now=time.time())
+
+    assert isinstance(decide(policy, question, (vm("a"),)), Denied)
+    assert isinstance(decide(policy, question, (vm("a"), vm("b"))), Denied)
+    assert isinstance(decide_to_show(policy, question, (vm("a"), vm("b"))), Allowed)

@@ -13,10 +13,13 @@ from typing import Any, Protocol
 import pytest
 
 from andock.errors import BackendRejectedError, CancelledError, Changed, TargetNotFoundError, UnknownSiteError
+from andock.operation import Ports, Reader
+from andock.operations.image.inventory import IMAGE_HISTORY, IMAGE_INFO, InfoParams
 from andock.ports.containers import Containers
 from andock.ports.engines import Event
 from andock.ports.images import Layer
 from andock.ports.registry import ImageName
+from andock.redaction import Redactor
 from config.sites import Engine as Site
 from config.sites import EnvironmentRule, ImageRegistry, SecretReference
 from sandbox.engine import IMAGE, LABEL, Engine, start_engine
@@ -195,6 +198,29 @@ def test_an_image_can_be_read_with_its_layers_and_without_values_of_variables(wo
     assert image.layers == 2
     assert any("mkdir /planted" in layer.command and layer.size >= 1024 for layer in image.history)
     assert image.history[0].command.startswith("CMD")
+
+
+def test_a_secret_across_the_cut_of_a_command_leaves_none_of_it(engine: Engine) -> None:
+    long = "x" * 190
+    words = f'["{long}", "hunter2-hunter2"]'
+    dockerfile = f"HEALTHCHECK CMD {long} hunter2-hunter2\nENTRYPOINT {words}\nCMD {words}\n"
+    build_image(engine.api, "told:1", dockerfile + f"RUN : {long} hunter2-hunter2\n")
+    sites = Engines({LIVE: Site(url=engine.url, environment="dev")}, Path("/"))
+    hiding = DockerContainers(sites, redactor=Redactor(["hunter2-hunter2"]))
+    ctx, params = Reader(watch=Eye(), site=None, ports=Ports(containers=hiding)), InfoParams(image="told:1")
+
+    info = IMAGE_INFO.run(params, ctx, IMAGE_INFO.find(params, ctx))
+    history = IMAGE_HISTORY.run(params, ctx, IMAGE_HISTORY.find(params, ctx))
+
+    fields = dict(info.fields)
+    for told in ("Entrypoint", "Command", "Health check"):
+        assert fields[told] == f"{long} [redacte…"
+    assert history.table is not None
+    assert f": {long} [redac…" in [row[3] for row in history.table.rows]
+    assert "hunter" not in f"{info} {history}"
+    hiding.close()
+    engine.remove_labelled(images=True)
+    engine.import_busybox()
 
 
 def test_a_pull_brings_the_digest_and_gives_it_the_tag(world: World) -> None:

@@ -46,7 +46,7 @@ class FleetCalls(Calls):
     def _asking_about(self, site: str, kind: str, thing: str) -> Iterator[EngineClient]:
         client = self._engines.client(site)
         try:
-            with reading(site, thing, kind):
+            with reading(site, thing, kind, redactor=self._redactor):
                 yield client
         except BackendUnavailableError:
             self._engines.forget(site)
@@ -56,7 +56,7 @@ class FleetCalls(Calls):
     def _telling_about(self, site: str, kind: str, thing: str) -> Iterator[EngineClient]:
         client = self._engines.client(site)
         try:
-            with changing(site, thing, kind):
+            with changing(site, thing, kind, redactor=self._redactor):
                 yield client
         except (BackendUnavailableError, OutcomeUnknownError):
             self._engines.forget(site)

@@ -356,6 +356,15 @@ def test_a_secret_across_the_cut_of_a_health_check_leaves_none_of_it(engine: Eng
     hiding.close()
 
 
+def test_no_secret_of_a_path_is_told(engine: Engine, real: RealWorld) -> None:
+    made = real.run("web")
+    real.touch(made, "/hunter2-hunter2")
+    hiding = DockerContainers(engines_of(engine), redactor=Redactor(["hunter2-hunter2"]))
+
+    assert FileChange("added", "/[redacted]") in hiding.file_changes(LIVE, made)
+    hiding.close()
+
+
 def test_what_takes_too_long_is_left_and_said_to_run(real: RealWorld) -> None:
     made = real.run("web")
     command = named("echo begun; sleep 30", seconds=1)

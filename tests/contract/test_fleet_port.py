@@ -19,6 +19,7 @@ from andock.ports.containers import Containers
 from andock.ports.engines import Event
 from andock.ports.images import Layer
 from andock.ports.registry import ImageName
+from andock.ports.sites import NotReached
 from andock.redaction import Redactor
 from config.sites import Engine as Site
 from config.sites import EnvironmentRule, ImageRegistry, SecretReference
@@ -352,12 +353,29 @@ def test_what_happened_since_a_time_is_told_oldest_first(world: World) -> None:
     since = world.port.server_time(LIVE)
     made = world.run("planted")
     world.stop(made)
-    events = world.port.events(LIVE, since, most=50)
+    back = world.port.server_time(LIVE) - since
+    events = world.port.list_events([LIVE], back, most=50).rows
     assert "die" in [event.action for event in events if event.name == "planted"]
     assert all(event.at >= since for event in events)
     assert list(events) == sorted(events, key=lambda event: event.at)
-    assert len(world.port.events(LIVE, since, most=1)) == 1
-    assert world.port.events(LIVE, world.port.server_time(LIVE) + timedelta(0), most=5) == ()
+    assert len(world.port.list_events([LIVE], back, most=1).rows) == 1
+    assert world.port.list_events([LIVE], timedelta(0), most=5).rows == ()
+
+
+def test_reports_of_several_engines_mark_the_one_that_is_away(world: World) -> None:
+    disks = world.port.list_disks([DEAD, LIVE])
+    events = world.port.list_events([DEAD, LIVE], timedelta(hours=1), most=5)
+
+    assert [disk.site for disk in disks.rows] == [LIVE]
+    assert disks.rows[0] == world.port.read_disk(LIVE)
+    for listing in (disks, events):
+        assert listing.searched == (LIVE,)
+        away = NotReached(DEAD, "its socket is not there; is dockerd running?")
+        assert listing.not_reached == (away,)
+    with pytest.raises(UnknownSiteError):
+        world.port.list_disks(["edge-9"])
+    with pytest.raises(UnknownSiteError):
+        world.port.list_events([LIVE, "edge-9"], timedelta(hours=1), most=5)
 
 
 def volume_of(world: World, name: str) -> Any:

@@ -81,7 +81,10 @@ class InsightCalls(Calls):
         """See `ContainerInsight`."""
         with self._asking(site, container) as client:
             changes = client.diff(container) or ()
-        found = (FileChange(_KINDS.get(change["Kind"], "changed"), change["Path"]) for change in changes)
+        hide = self._redactor.redact
+        found = (
+            FileChange(_KINDS.get(change["Kind"], "changed"), hide(change["Path"])) for change in changes
+        )
         return tuple(sorted(found, key=lambda change: change.path))
 
 

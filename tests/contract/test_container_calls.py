@@ -348,7 +348,10 @@ def test_a_secret_across_the_cut_of_a_health_check_leaves_none_of_it(engine: Eng
     engine.api.call("POST", f"/containers/{made}/start")
     until(lambda: bool(real.port.read_anatomy(LIVE, made).failing_checks))
     hiding = DockerContainers(engines_of(engine), redactor=Redactor(["hunter2-hunter2"]))
-    ctx, params = Reader(watch=Eye(), site=None, ports=Ports(containers=hiding)), InfoParams(container=made)
+    ctx, params = (
+        Reader(watch=Eye(), site=None, ports=Ports(containers=hiding)),
+        InfoParams(container=(made,)),
+    )
 
     outcome = CONTAINER_INFO.run(params, ctx, CONTAINER_INFO.find(params, ctx))
 

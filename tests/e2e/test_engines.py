@@ -5,6 +5,7 @@ Three engines, by socket, TLS and SSH, and a registry; each test plants somethin
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -144,6 +145,37 @@ def test_image_remove_removes_it_after_a_look(chat: Chat, edge: Engine, planted:
 
     assert "is removed" in said
     assert not has_image(edge, planted)
+
+
+def test_reads_of_containers_on_several_engines_are_one_table(fleet: Installation, chat: Chat) -> None:
+    name = f"many-{secrets.token_hex(3)}"
+    for site in ("edge-2", "edge-3"):
+        script = f"touch /planted-{site}; trap exit TERM; sleep 1000 & wait"
+        fleet.engines[site].run_container(
+            f"{name}-{site}", ["sh", "-c", script, name], labels={"planted": name}
+        )
+    meant = f"--label planted={name} --image *busybox* --health none"
+    containers = {site: f"{name}-{site}" for site in ("edge-2", "edge-3")}
+
+    top = chat.ask(f"/container top {meant}").spoken
+    diff = chat.ask(f"/container diff {meant}").spoken
+    info = chat.ask(f"/container info {meant}").spoken
+    stats = chat.ask(f"/container stats {meant}").spoken
+
+    assert "2 containers, 4 processes." in top
+    assert "2 containers, 2 running." in info
+    for site, container in containers.items():
+        assert re.search(rf"{container}\W+{site}\W.*sleep 1000", top)
+        assert f"{site}/{container} + /planted-{site}" in diff
+        assert container in info
+        assert container in stats
+    alone = chat.ask("/container stats --engine edge-3").spoken
+    assert containers["edge-3"] in alone
+    assert containers["edge-2"] not in alone
+    assert (
+        f"`{containers['edge-2']}` on edge-2 has 2 processes"
+        in chat.ask(f"/container top {name}-edge-2").spoken
+    )
 
 
 def test_an_image_in_use_is_refused_by_the_name_of_its_container(

@@ -58,6 +58,7 @@ class Held:
     environment: str
     detail: str = ""  # `exited 3 days ago`, `no name`
     labels: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""  # of an image: by which registries know it, or its id where none does
 
 
 @dataclass(frozen=True, slots=True)

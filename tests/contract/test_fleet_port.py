@@ -339,10 +339,16 @@ def test_what_takes_room_is_told_by_kind(world: World) -> None:
     name = world.volume(f"vol-{secrets.token_hex(3)}")
     made = world.run("user")
     held = {entry.id: entry for entry in world.port.read_disk(LIVE).held}
-    assert (held[image].kind, held[image].used) == ("image", False)
+    assert (held[image].kind, held[image].used, held[image].digest) == ("image", False, image)
     assert (held[made].kind, held[made].used) == ("container", True)
     assert (held[name].kind, held[name].used) == ("volume", False)
     assert world.port.read_disk(LIVE).layers > 0
+
+
+def test_an_image_of_a_registry_takes_room_under_its_digest(world: World) -> None:
+    world.port.pull_image(LIVE, world.remote, Eye())
+    held = {entry.digest for entry in world.port.read_disk(LIVE).held if entry.kind == "image"}
+    assert world.remote.digest in held
 
 
 def test_an_empty_build_cache_frees_nothing(world: World) -> None:

@@ -245,12 +245,24 @@ def test_engine_disk_says_what_a_prune_then_frees(fleet: Installation, chat: Cha
     engine.api.call("POST", f"/containers/{made}/wait")
     engine.run_container(f"own-{name}", ["true"], labels={OWN: "redis"})
     engine.run_container(f"up-{name}", ["sleep", "1000"])
+    owner = {LABEL: engine.owner}
+    for kind in ("empty", "joined"):
+        engine.api.call("POST", "/networks/create", body={"Name": f"{kind}-{name}", "Labels": owner})
+    member = {"Container": f"up-{name}"}
+    engine.api.call("POST", f"/networks/joined-{name}/connect", body=member)
+    nameless = build_image(engine.api, f"{name}:1", f"RUN echo {name} > /planted\n")
+    build_image(engine.api, f"{name}:1", f"RUN echo again {name} > /planted\n")
 
     disk = chat.ask("/engine disk edge-3").spoken
     assert f"container {name} on edge-3 (2.9 MiB)" in disk.replace("`", "")
 
-    chat.destroy("/engine prune edge-3")
+    asked = chat.ask("/engine prune edge-3")
+    assert nameless in asked.spoken
+    chat.type_name(asked)
 
+    networks = {network["Name"] for network in engine.api.call("GET", "/networks")}
+    assert (f"empty-{name}" in networks, f"joined-{name}" in networks) == (False, True)
+    assert (has_image(engine, nameless), has_image(engine, f"{name}:1")) == (False, True)
     left = {c["Names"][0] for c in engine.api.call("GET", "/containers/json", query={"all": "1"})}
     assert f"/{name}" not in left
     assert {f"/own-{name}", f"/up-{name}"} <= left

@@ -140,7 +140,8 @@ class FakeFleet:
         self._reach(site)
         held = [
             Held("image", i.id, (i.names or (_short(i.id),))[0], i.size, bool(self._with_users(i).used_by),
-                 i.environment, "" if i.names else "no name", i.labels)
+                 i.environment, "" if i.names else "no name", i.labels,
+                 i.digests[0].partition("@")[2] if i.digests else i.id)
             for (where, _), i in self.images.items() if where == site
         ]  # fmt: skip
         held += [

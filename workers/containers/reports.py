@@ -132,7 +132,13 @@ def _images(listed: Iterable[Mapping[str, Any]]) -> Iterator[Held]:
             environment="",  # as the labels say, which is seen to for all kinds at once
             detail="" if names else "no name",
             labels=dict(image.get("Labels") or {}),
+            digest=_digest(image),
         )
+
+
+def _digest(image: Mapping[str, Any]) -> str:
+    known = (digest.partition("@")[2] for digest in image.get("RepoDigests") or () if _NONE not in digest)
+    return min(known, default="") or str(image["Id"])
 
 
 def _containers(listed: Iterable[Mapping[str, Any]]) -> Iterator[Held]:

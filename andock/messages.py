@@ -82,7 +82,9 @@ class Request(Value):
     operation: str
     params: dict[str, JsonValue]
     site: str | None = None
-    pool: str | None = Field(default=None, description="asked with --pool: all sites of this pool")
+    pool: str | None = Field(
+        default=None, description="all sites of this pool: named by --pool, or by what the command is about"
+    )
     confirmed: bool = Field(default=False, description="asked with --yes: several targets need no button")
     wait: bool = Field(default=False, description="asked with --wait: wait for a person's lock to end")
     emergency: str = Field(default="", description="asked with --break-glass: the reason")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from andock.errors import UnknownSiteError, UserError
 from andock.operation import Backend, Operation, Params
 
+_THINGS = ("container", "image", "network", "vm", "host", "thing")  # parameters that name what it is about
+_ENGINE = "engine"  # the noun whose `name` is a site's
 _ON_SERVICES = ("service", "deploy")  # nouns whose required `name` is a service's
 
 
@@ -61,6 +63,39 @@ class Routing:
                 f"({', '.join(f'`{name}`' for name in pools)}) or `--site` ({listed})."
             )
         return pools[0]
+
+    def find_pool(self, operation: Operation, params: Params) -> str | None:
+        """The pool of the sites that stand before all of the names, as in `edge-1/web`; None if they do not.
+
+        Raises:
+            UserError: they are in several pools.
+        """
+        typed = tuple(_names(operation, params))
+        sites = [self._site_of(operation.backend, name) for name in typed]
+        pools = {site: self.sites[site].pool for site in sites if site}
+        if not typed or not all(sites):
+            return None
+        if len(set(pools.values())) > 1:
+            listed = ", ".join(f"`{site}` in pool `{pool}`" for site, pool in pools.items())
+            raise UserError(f"One command goes to one pool of workers, and these are in several: {listed}.")
+        return pools[sites[0]]
+
+    def _site_of(self, backend: Backend, name: str) -> str:
+        """The site that stands before a name, or is it; empty if none does."""
+        site = name.strip("/").partition("/" if backend is Backend.DOCKER else ":")[0]
+        route = self.sites.get(site)
+        return site if route is not None and route.backend is backend else ""
+
+
+def _names(operation: Operation, params: Params) -> Iterator[str]:
+    """Of the things that an operation is about, as they were typed."""
+    noun = operation.name.split()[0]
+    for field in (*_THINGS, "name") if noun == _ENGINE else _THINGS:
+        match getattr(params, field, None):
+            case str() as name:
+                yield name
+            case tuple() as names:
+                yield from names
 
 
 def find_service(operation: Operation, params: Params) -> str | None:

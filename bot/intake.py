@@ -224,11 +224,14 @@ class Intake:
             log.warning("refusal_not_recorded", error=type(failure).__name__)
 
     def _pool(self, parsed: ParsedCommand) -> str | None:
-        """The pool that was named; without one, and without a site, that of a service's engines."""
-        options, service = parsed.options, find_service(parsed.operation, parsed.params)
-        if service is None or options.site is not None or options.pool is not None:
+        """The pool that was named; without one, and without a site, that of what the command is about."""
+        options = parsed.options
+        if options.site is not None or options.pool is not None:
             return options.pool
-        return self.services.pool_of(service)
+        service = find_service(parsed.operation, parsed.params)
+        if service is not None:
+            return self.services.pool_of(service)
+        return self.routing.find_pool(parsed.operation, parsed.params)
 
     def _request(
         self,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from andock.ports.sites import Listing
@@ -58,6 +58,7 @@ class Held:
     environment: str
     detail: str = ""  # `exited 3 days ago`, `no name`
     labels: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""  # of an image: by which registries know it, or its id where none does
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,19 @@ class EngineReports(Protocol):
         """Bytes free where the engine keeps its data; None where that cannot be known from here."""
         ...
 
-    def events(self, site: str, since: datetime, *, most: int) -> tuple[Event, ...]:
-        """What has happened since then, at most so many and then the newest, oldest first."""
+    def list_disks(self, sites: Collection[str]) -> Listing[Disk]:
+        """`read_disk` of these engines at once; one that does not answer marks itself.
+
+        Raises:
+            UnknownSiteError: no engine has one of the names.
+        """
+        ...
+
+    def list_events(self, sites: Collection[str], back: timedelta, *, most: int) -> Listing[Event]:
+        """What has happened on these engines in that time before now, by each one's own clock.
+
+        Of each engine at most so many and then the newest, oldest first. Marks and raises as `list_disks`.
+        """
         ...
 
     def remove_stopped(self, site: str, container: str) -> None:

@@ -12,6 +12,8 @@ from typing import Protocol
 import pytest
 
 from andock.errors import BackendRejectedError, Changed, DeadlineError, TargetNotFoundError
+from andock.operation import Ports, Reader
+from andock.operations.container.anatomy import CONTAINER_INFO, InfoParams
 from andock.ports.allowances import NamedCommand
 from andock.ports.container_changes import LocalImage, NewContainer
 from andock.ports.container_insight import FileChange, Limits
@@ -335,6 +337,34 @@ def test_no_secret_of_a_log_or_of_a_command_is_told(engine: Engine, real: RealWo
     command = named("echo 12345678 hunter2-hunter2", most=16)  # cut in the midst of it
     prepared = hiding.prepare_command(LIVE, made, command)
     assert hiding.run_command(LIVE, made, prepared, command, Eye()).output == "12345678 [redact"
+    hiding.close()
+
+
+def test_a_secret_across_the_cut_of_a_health_check_leaves_none_of_it(engine: Engine, real: RealWorld) -> None:
+    check = ["CMD-SHELL", f"echo {'x' * 190} hunter2-hunter2; exit 1"]
+    health = {"Test": check, "Interval": 1_000_000_000, "Retries": 1}
+    body = {"Image": IMAGE, "Cmd": ["sleep", "60"], "Labels": {LABEL: engine.owner}, "Healthcheck": health}
+    made = engine.api.call("POST", "/containers/create", query={"name": "web"}, body=body)["Id"]
+    engine.api.call("POST", f"/containers/{made}/start")
+    until(lambda: bool(real.port.read_anatomy(LIVE, made).failing_checks))
+    hiding = DockerContainers(engines_of(engine), redactor=Redactor(["hunter2-hunter2"]))
+    ctx, params = (
+        Reader(watch=Eye(), site=None, ports=Ports(containers=hiding)),
+        InfoParams(container=(made,)),
+    )
+
+    outcome = CONTAINER_INFO.run(params, ctx, CONTAINER_INFO.find(params, ctx))
+
+    assert dict(outcome.fields)["Last health check"].startswith(f"{'x' * 190} [redacte")
+    hiding.close()
+
+
+def test_no_secret_of_a_path_is_told(engine: Engine, real: RealWorld) -> None:
+    made = real.run("web")
+    real.touch(made, "/hunter2-hunter2")
+    hiding = DockerContainers(engines_of(engine), redactor=Redactor(["hunter2-hunter2"]))
+
+    assert FileChange("added", "/[redacted]") in hiding.file_changes(LIVE, made)
     hiding.close()
 
 

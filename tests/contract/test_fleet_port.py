@@ -13,10 +13,14 @@ from typing import Any, Protocol
 import pytest
 
 from andock.errors import BackendRejectedError, CancelledError, Changed, TargetNotFoundError, UnknownSiteError
+from andock.operation import Ports, Reader
+from andock.operations.image.inventory import IMAGE_HISTORY, IMAGE_INFO, InfoParams
 from andock.ports.containers import Containers
 from andock.ports.engines import Event
 from andock.ports.images import Layer
 from andock.ports.registry import ImageName
+from andock.ports.sites import NotReached
+from andock.redaction import Redactor
 from config.sites import Engine as Site
 from config.sites import EnvironmentRule, ImageRegistry, SecretReference
 from sandbox.engine import IMAGE, LABEL, Engine, start_engine
@@ -197,6 +201,29 @@ def test_an_image_can_be_read_with_its_layers_and_without_values_of_variables(wo
     assert image.history[0].command.startswith("CMD")
 
 
+def test_a_secret_across_the_cut_of_a_command_leaves_none_of_it(engine: Engine) -> None:
+    long = "x" * 190
+    words = f'["{long}", "hunter2-hunter2"]'
+    dockerfile = f"HEALTHCHECK CMD {long} hunter2-hunter2\nENTRYPOINT {words}\nCMD {words}\n"
+    build_image(engine.api, "told:1", dockerfile + f"RUN : {long} hunter2-hunter2\n")
+    sites = Engines({LIVE: Site(url=engine.url, environment="dev")}, Path("/"))
+    hiding = DockerContainers(sites, redactor=Redactor(["hunter2-hunter2"]))
+    ctx, params = Reader(watch=Eye(), site=None, ports=Ports(containers=hiding)), InfoParams(image="told:1")
+
+    info = IMAGE_INFO.run(params, ctx, IMAGE_INFO.find(params, ctx))
+    history = IMAGE_HISTORY.run(params, ctx, IMAGE_HISTORY.find(params, ctx))
+
+    fields = dict(info.fields)
+    for told in ("Entrypoint", "Command", "Health check"):
+        assert fields[told] == f"{long} [redacte…"
+    assert history.table is not None
+    assert f": {long} [redac…" in [row[3] for row in history.table.rows]
+    assert "hunter" not in f"{info} {history}"
+    hiding.close()
+    engine.remove_labelled(images=True)
+    engine.import_busybox()
+
+
 def test_a_pull_brings_the_digest_and_gives_it_the_tag(world: World) -> None:
     eye = Eye()
     world.port.pull_image(LIVE, world.remote, eye)
@@ -312,10 +339,16 @@ def test_what_takes_room_is_told_by_kind(world: World) -> None:
     name = world.volume(f"vol-{secrets.token_hex(3)}")
     made = world.run("user")
     held = {entry.id: entry for entry in world.port.read_disk(LIVE).held}
-    assert (held[image].kind, held[image].used) == ("image", False)
+    assert (held[image].kind, held[image].used, held[image].digest) == ("image", False, image)
     assert (held[made].kind, held[made].used) == ("container", True)
     assert (held[name].kind, held[name].used) == ("volume", False)
     assert world.port.read_disk(LIVE).layers > 0
+
+
+def test_an_image_of_a_registry_takes_room_under_its_digest(world: World) -> None:
+    world.port.pull_image(LIVE, world.remote, Eye())
+    held = {entry.digest for entry in world.port.read_disk(LIVE).held if entry.kind == "image"}
+    assert world.remote.digest in held
 
 
 def test_an_empty_build_cache_frees_nothing(world: World) -> None:
@@ -326,12 +359,29 @@ def test_what_happened_since_a_time_is_told_oldest_first(world: World) -> None:
     since = world.port.server_time(LIVE)
     made = world.run("planted")
     world.stop(made)
-    events = world.port.events(LIVE, since, most=50)
+    back = world.port.server_time(LIVE) - since
+    events = world.port.list_events([LIVE], back, most=50).rows
     assert "die" in [event.action for event in events if event.name == "planted"]
     assert all(event.at >= since for event in events)
     assert list(events) == sorted(events, key=lambda event: event.at)
-    assert len(world.port.events(LIVE, since, most=1)) == 1
-    assert world.port.events(LIVE, world.port.server_time(LIVE) + timedelta(0), most=5) == ()
+    assert len(world.port.list_events([LIVE], back, most=1).rows) == 1
+    assert world.port.list_events([LIVE], timedelta(0), most=5).rows == ()
+
+
+def test_reports_of_several_engines_mark_the_one_that_is_away(world: World) -> None:
+    disks = world.port.list_disks([DEAD, LIVE])
+    events = world.port.list_events([DEAD, LIVE], timedelta(hours=1), most=5)
+
+    assert [disk.site for disk in disks.rows] == [LIVE]
+    assert disks.rows[0] == world.port.read_disk(LIVE)
+    for listing in (disks, events):
+        assert listing.searched == (LIVE,)
+        away = NotReached(DEAD, "its socket is not there; is dockerd running?")
+        assert listing.not_reached == (away,)
+    with pytest.raises(UnknownSiteError):
+        world.port.list_disks(["edge-9"])
+    with pytest.raises(UnknownSiteError):
+        world.port.list_events([LIVE, "edge-9"], timedelta(hours=1), most=5)
 
 
 def volume_of(world: World, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import struct
 import threading
@@ -129,14 +130,25 @@ def test_diff_shows_a_file_that_was_just_written(installation: Installation, cha
 
 
 def test_stats_show_figures_and_over_a_while_a_picture(
-    installation: Installation, chat: Chat, job: str
+    installation: Installation, chat: Chat, name: str
 ) -> None:
-    assert f"{job}" in chat.ask(f"/container stats {job}").spoken
+    # a shell that holds 8 MiB in a variable
+    script = (
+        f"x=$(head -c {8 * MIB} /dev/zero | tr '\\0' x); touch /written; trap exit TERM; sleep 300 & wait"
+    )
+    installation.engine.run_container(name, ["sh", "-c", script], memory=64 * MIB)
+    await_written(installation, name)
 
-    shown = chat.ask(f"/container stats {job} --for 3s --share")
+    now = chat.ask(f"/container stats {name}").spoken
+    shown = chat.ask(f"/container stats {name} --for 3s --share")
 
-    assert "cpu peak" in shown.spoken
-    file = installation.slack.wait("C0OPS", "U0OPS1", thread_ts=shown.ts, file=f"{job}.png").files[0]
+    used = re.search(rf"{name}\W+[\d.]+ %\W+([\d.]+) MiB\W+64 MiB", now)
+    assert used is not None, now
+    assert 8 <= float(used[1]) < 64
+    over = re.search(rf"{name}\W+[\d.]+ %\W+[\d.]+ %\W+([\d.]+) MiB\W+([\d.]+) MiB\W+64 MiB", shown.spoken)
+    assert over is not None, shown.spoken
+    assert 8 <= float(over[1]) <= float(over[2]) < 64
+    file = installation.slack.wait("C0OPS", "U0OPS1", thread_ts=shown.ts, file=f"{name}.png").files[0]
     picture = installation.slack.read_file(file.id)
     assert picture.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = struct.unpack(">II", picture[16:24])

@@ -5,6 +5,7 @@ Three engines, by socket, TLS and SSH, and a registry; each test plants somethin
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -146,6 +147,37 @@ def test_image_remove_removes_it_after_a_look(chat: Chat, edge: Engine, planted:
     assert not has_image(edge, planted)
 
 
+def test_reads_of_containers_on_several_engines_are_one_table(fleet: Installation, chat: Chat) -> None:
+    name = f"many-{secrets.token_hex(3)}"
+    for site in ("edge-2", "edge-3"):
+        script = f"touch /planted-{site}; trap exit TERM; sleep 1000 & wait"
+        fleet.engines[site].run_container(
+            f"{name}-{site}", ["sh", "-c", script, name], labels={"planted": name}
+        )
+    meant = f"--label planted={name} --image *busybox* --health none"
+    containers = {site: f"{name}-{site}" for site in ("edge-2", "edge-3")}
+
+    top = chat.ask(f"/container top {meant}").spoken
+    diff = chat.ask(f"/container diff {meant}").spoken
+    info = chat.ask(f"/container info {meant}").spoken
+    stats = chat.ask(f"/container stats {meant}").spoken
+
+    assert "2 containers, 4 processes." in top
+    assert "2 containers, 2 running." in info
+    for site, container in containers.items():
+        assert re.search(rf"{container}\W+{site}\W.*sleep 1000", top)
+        assert f"{site}/{container} + /planted-{site}" in diff
+        assert container in info
+        assert container in stats
+    alone = chat.ask("/container stats --engine edge-3").spoken
+    assert containers["edge-3"] in alone
+    assert containers["edge-2"] not in alone
+    assert (
+        f"`{containers['edge-2']}` on edge-2 has 2 processes"
+        in chat.ask(f"/container top {name}-edge-2").spoken
+    )
+
+
 def test_an_image_in_use_is_refused_by_the_name_of_its_container(
     chat: Chat, edge: Engine, planted: str
 ) -> None:
@@ -213,12 +245,24 @@ def test_engine_disk_says_what_a_prune_then_frees(fleet: Installation, chat: Cha
     engine.api.call("POST", f"/containers/{made}/wait")
     engine.run_container(f"own-{name}", ["true"], labels={OWN: "redis"})
     engine.run_container(f"up-{name}", ["sleep", "1000"])
+    owner = {LABEL: engine.owner}
+    for kind in ("empty", "joined"):
+        engine.api.call("POST", "/networks/create", body={"Name": f"{kind}-{name}", "Labels": owner})
+    member = {"Container": f"up-{name}"}
+    engine.api.call("POST", f"/networks/joined-{name}/connect", body=member)
+    nameless = build_image(engine.api, f"{name}:1", f"RUN echo {name} > /planted\n")
+    build_image(engine.api, f"{name}:1", f"RUN echo again {name} > /planted\n")
 
     disk = chat.ask("/engine disk edge-3").spoken
     assert f"container {name} on edge-3 (2.9 MiB)" in disk.replace("`", "")
 
-    chat.destroy("/engine prune edge-3")
+    asked = chat.ask("/engine prune edge-3")
+    assert nameless in asked.spoken
+    chat.type_name(asked)
 
+    networks = {network["Name"] for network in engine.api.call("GET", "/networks")}
+    assert (f"empty-{name}" in networks, f"joined-{name}" in networks) == (False, True)
+    assert (has_image(engine, nameless), has_image(engine, f"{name}:1")) == (False, True)
     left = {c["Names"][0] for c in engine.api.call("GET", "/containers/json", query={"all": "1"})}
     assert f"/{name}" not in left
     assert {f"/own-{name}", f"/up-{name}"} <= left

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
 from andock.errors import (
     BackendRejectedError,
@@ -25,6 +25,7 @@ from andock.ports.volumes import VolumeRow
 from andock.ports.watch import Watch
 
 MIB = 1024 * 1024
+T = TypeVar("T")
 
 
 @dataclass(kw_only=True)
@@ -139,7 +140,8 @@ class FakeFleet:
         self._reach(site)
         held = [
             Held("image", i.id, (i.names or (_short(i.id),))[0], i.size, bool(self._with_users(i).used_by),
-                 i.environment, "" if i.names else "no name", i.labels)
+                 i.environment, "" if i.names else "no name", i.labels,
+                 i.digests[0].partition("@")[2] if i.digests else i.id)
             for (where, _), i in self.images.items() if where == site
         ]  # fmt: skip
         held += [
@@ -168,9 +170,14 @@ class FakeFleet:
         self._reach(site)
         return self.free.get(site)
 
-    def events(self, site: str, since: datetime, *, most: int) -> tuple[Event, ...]:
-        self._reach(site)
-        return tuple(event for event in self.happened if event.site == site and event.at >= since)[-most:]
+    def list_disks(self, sites: Collection[str]) -> Listing[Disk]:
+        return self._gathered(sites, lambda site: (self.read_disk(site),))
+
+    def list_events(self, sites: Collection[str], back: timedelta, *, most: int) -> Listing[Event]:
+        since = self.now - back
+        return self._gathered(
+            sites, lambda site: [e for e in self.happened if e.site == site and e.at >= since][-most:]
+        )
 
     def remove_stopped(self, site: str, container: str) -> None:
         if self.read_container(site, container).state == "running":
@@ -195,6 +202,17 @@ class FakeFleet:
             rows=tuple(sorted((r for r in rows if r.site in asked and r.site not in self.away), key=key)),
             searched=tuple(name for name in asked if name not in self.away),
             not_reached=tuple(NotReached(name, why) for name, why in self.away.items() if name in asked),
+        )
+
+    def _gathered(self, sites: Collection[str], ask: Callable[[str], Iterable[T]]) -> Listing[T]:
+        for site in sites:
+            if site not in self.engines:
+                raise UnknownSiteError(site)
+        near = tuple(site for site in sites if site not in self.away)
+        return Listing(
+            rows=tuple(row for site in near for row in ask(site)),
+            searched=near,
+            not_reached=tuple(NotReached(site, self.away[site]) for site in sites if site in self.away),
         )
 
     def _thing(self, things: Mapping[tuple[str, str], Any], kind: str, site: str, thing: str) -> Any:

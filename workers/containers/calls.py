@@ -26,7 +26,7 @@ class Calls:
         """Around reads; a container that the engine does not know is a TargetNotFoundError if named here."""
         client = self._engines.client(site)
         try:
-            with reading(site, container):
+            with reading(site, container, redactor=self._redactor):
                 yield client
         except BackendUnavailableError:
             self._engines.forget(site)
@@ -37,7 +37,7 @@ class Calls:
         """Around one change."""
         client = self._engines.client(site)
         try:
-            with changing(site, container):
+            with changing(site, container, redactor=self._redactor):
                 yield client
         except (BackendUnavailableError, OutcomeUnknownError):
             self._engines.forget(site)

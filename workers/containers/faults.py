@@ -22,6 +22,7 @@ from andock.errors import (
     OutcomeUnknownError,
     TargetNotFoundError,
 )
+from andock.redaction import SHAPES_ONLY, Redactor
 
 # requests' own errors are OSErrors; RQ's time limit is none of these and passes
 _FAULTS = (docker.errors.DockerException, urllib3.exceptions.HTTPError, OSError)
@@ -57,8 +58,10 @@ _FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE
 
 
 @contextmanager
-def reading(site: str, thing: str = "", kind: str = "container") -> Iterator[None]:
-    """Around calls that change nothing.
+def reading(
+    site: str, thing: str = "", kind: str = "container", *, redactor: Redactor = SHAPES_ONLY
+) -> Iterator[None]:
+    """Around calls that change nothing; `redactor` hides secrets in what the engine says.
 
     Raises:
         BackendUnavailableError: no answer.
@@ -68,12 +71,14 @@ def reading(site: str, thing: str = "", kind: str = "container") -> Iterator[Non
     try:
         yield
     except _FAULTS as error:
-        _raise(error, site, thing, kind, changing=False)
+        _raise(error, site, thing, kind, redactor, changing=False)
 
 
 @contextmanager
-def changing(site: str, thing: str, kind: str = "container") -> Iterator[None]:
-    """Around one call that changes the thing.
+def changing(
+    site: str, thing: str, kind: str = "container", *, redactor: Redactor = SHAPES_ONLY
+) -> Iterator[None]:
+    """Around one call that changes the thing; `redactor` as in `reading`.
 
     Raises:
         OutcomeUnknownError: sent, and no answer came. The others as `reading`.
@@ -81,15 +86,17 @@ def changing(site: str, thing: str, kind: str = "container") -> Iterator[None]:
     try:
         yield
     except _FAULTS as error:
-        _raise(error, site, thing, kind, changing=True)
+        _raise(error, site, thing, kind, redactor, changing=True)
 
 
-def _raise(error: Exception, site: str, thing: str, kind: str, *, changing: bool) -> NoReturn:
+def _raise(
+    error: Exception, site: str, thing: str, kind: str, redactor: Redactor, *, changing: bool
+) -> NoReturn:
     backend = f"Engine `{site}`"
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        _raise_answer(error, error.response, site, thing, kind, changing=changing)
+        _raise_answer(error, error.response, site, thing, kind, redactor, changing=changing)
     causes = tuple(_causes(error))
-    why = explain(error)
+    why = explain(error, redactor=redactor)
     if changing and not any(isinstance(cause, _NOT_SENT) for cause in causes):
         raise OutcomeUnknownError(f"{backend} was told and did not answer ({why}).") from error
     raise BackendUnavailableError(backend, why) from error
@@ -101,6 +108,7 @@ def _raise_answer(
     site: str,
     thing: str,
     kind: str,
+    redactor: Redactor,
     *,
     changing: bool,
 ) -> NoReturn:
@@ -111,9 +119,9 @@ def _raise_answer(
         raise TargetNotFoundError(kind, shown, searched=(site,)) from error
     # what failed inside the engine may have failed half-way
     half_way = changing and response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
-    raise BackendRejectedError(
-        f"Engine `{site}`", said_by(response), changed=Changed.UNKNOWN if half_way else Changed.NOTHING
-    ) from error
+    said = said_by(response, redactor)
+    changed = Changed.UNKNOWN if half_way else Changed.NOTHING
+    raise BackendRejectedError(f"Engine `{site}`", said, changed=changed) from error
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -124,7 +132,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             yield from _causes(inner)
 
 
-def explain(error: Exception, *, settings: str = "tls", of: str = "of this engine") -> str:
+def explain(
+    error: Exception,
+    *,
+    settings: str = "tls",
+    of: str = "of this engine",
+    redactor: Redactor = SHAPES_ONLY,
+) -> str:
     """One clause on why nobody answered, with the fix where there is a usual one.
 
     `settings` and `of` say where in sites.yaml the certificates are that it speaks of.
@@ -139,8 +153,8 @@ def explain(error: Exception, *, settings: str = "tls", of: str = "of this engin
         if isinstance(cause, OSError) and cause.errno is not None and cause.errno in errno.errorcode:
             return os.strerror(cause.errno).lower()
         if isinstance(cause, docker.errors.DockerException):
-            return _clause(str(cause))
-    return "the connection was lost" if isinstance(error, _LOST) else _clause(str(error))
+            return _clause(str(cause), redactor)
+    return "the connection was lost" if isinstance(error, _LOST) else _clause(str(error), redactor)
 
 
 def _explain_tls(error: ssl.SSLError, settings: str, of: str) -> str:
@@ -155,25 +169,26 @@ def _explain_tls(error: ssl.SSLError, settings: str, of: str) -> str:
     return f"no TLS: {reason}"
 
 
-def said_by(response: requests.Response) -> str:
+def said_by(response: requests.Response, redactor: Redactor = SHAPES_ONLY) -> str:
     """The engine's own message, on one line."""
     try:
         said = str(response.json()["message"])
     except (ValueError, KeyError, TypeError):
         said = response.text or response.reason or "no reason given"
-    return explain_words(said)
+    return explain_words(said, redactor)
 
 
-def explain_words(said: str) -> str:
+def explain_words(said: str, redactor: Redactor = SHAPES_ONLY) -> str:
     """An engine's own words as a clause, with the way out where its disk is full."""
     full = _FULL.search(said)
     if full is not None:  # without the path of the engine's host that stands before it
         return f"{full.group().lower()}; its disk is full: see what takes it with `engine disk`"
-    return _clause(said)
+    return _clause(said, redactor)
 
 
-def _clause(said: str) -> str:
+def _clause(said: str, redactor: Redactor) -> str:
     """An engine's message on one line, short, without a full stop."""
-    text = " ".join(said.split())
+    # before it is cut: nobody knows the first part of a secret as one
+    text = " ".join(redactor.redact(said).split())
     text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
     return text.rstrip(".")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
@@ -29,7 +29,15 @@ class FleetCalls(Calls):
         seconds: float = LIST_SECONDS,
     ) -> Listing[T]:
         """The rows of one engine or of all; one that is away, or takes longer, marks itself."""
-        sites = self._engines.names() if site is None else (site,)
+        return self._each_of(self._engines.names() if site is None else (site,), ask, seconds)
+
+    def _each_of(
+        self,
+        sites: Collection[str],
+        ask: Callable[[EngineClient, str], tuple[T, ...]],
+        seconds: float = LIST_SECONDS,
+    ) -> Listing[T]:
+        """As `_each`, of these engines. Raises UnknownSiteError for a name that no engine has."""
         self._engines.wake(sites)
 
         def ask_one(name: str) -> tuple[T, ...]:
@@ -46,7 +54,7 @@ class FleetCalls(Calls):
     def _asking_about(self, site: str, kind: str, thing: str) -> Iterator[EngineClient]:
         client = self._engines.client(site)
         try:
-            with reading(site, thing, kind):
+            with reading(site, thing, kind, redactor=self._redactor):
                 yield client
         except BackendUnavailableError:
             self._engines.forget(site)
@@ -56,7 +64,7 @@ class FleetCalls(Calls):
     def _telling_about(self, site: str, kind: str, thing: str) -> Iterator[EngineClient]:
         client = self._engines.client(site)
         try:
-            with changing(site, thing, kind):
+            with changing(site, thing, kind, redactor=self._redactor):
                 yield client
         except (BackendUnavailableError, OutcomeUnknownError):
             self._engines.forget(site)

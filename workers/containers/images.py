@@ -49,7 +49,7 @@ class ImageCalls(FleetCalls):
         """See `Images`."""
         login = self._registry.login(name.registry) if self._registry is not None else None
         with self._telling_about(site, "image", name.familiar) as client:
-            pull(client, site, name, login, watch)
+            pull(client, site, name, login, watch, self._redactor)
         if name.tag:
             with self._telling_about(site, "image", name.familiar) as client:
                 client.tag(name.pinned, name.path, name.tag)
@@ -100,26 +100,28 @@ class ImageCalls(FleetCalls):
             platform="/".join(
                 part for part in (found.get("Os"), found.get("Architecture"), found.get("Variant")) if part
             ),
-            entrypoint=shlex.join(config.get("Entrypoint") or ()),
-            command=shlex.join(config.get("Cmd") or ()),
+            entrypoint=self._redactor.redact(shlex.join(config.get("Entrypoint") or ())),
+            command=self._redactor.redact(shlex.join(config.get("Cmd") or ())),
             user=config.get("User", ""),
             folder=config.get("WorkingDir", ""),
             ports=tuple(sorted(config.get("ExposedPorts") or ())),
             volumes=tuple(sorted(config.get("Volumes") or ())),
             variables=tuple(sorted(pair.partition("=")[0] for pair in config.get("Env") or ())),
-            health=" ".join(part for part in health if part not in {"CMD", "CMD-SHELL"}),
+            health=self._redactor.redact(
+                " ".join(part for part in health if part not in {"CMD", "CMD-SHELL"})
+            ),
             layers=len((found.get("RootFS") or {}).get("Layers") or ()),
-            history=tuple(_layer(line) for line in history),
+            history=tuple(self._layer(line) for line in history),
         )
 
-
-def _layer(line: Mapping[str, Any]) -> Layer:
-    return Layer(
-        command=" ".join(hide_values(_SHELL.sub("", line.get("CreatedBy") or "")).split()),
-        size=line.get("Size", 0),
-        made_at=_at(line.get("Created", 0)),
-        comment=line.get("Comment") or "",
-    )
+    def _layer(self, line: Mapping[str, Any]) -> Layer:
+        command = self._redactor.redact(hide_values(_SHELL.sub("", line.get("CreatedBy") or "")))
+        return Layer(
+            command=" ".join(command.split()),
+            size=line.get("Size", 0),
+            made_at=_at(line.get("Created", 0)),
+            comment=self._redactor.redact(line.get("Comment") or ""),
+        )
 
 
 def hide_values(command: str) -> str:

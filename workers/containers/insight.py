@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import requests
@@ -38,7 +39,8 @@ class InsightCalls(Calls):
         with self._asking(site, container) as client:
             found = ask(client, f"/containers/{container}/json", {"size": "1"})
             security = client.info().get("SecurityOptions") or ()
-            return _anatomy(found, _image(client, found["Image"]), remapped=_remaps(security))
+            anatomy = _anatomy(found, _image(client, found["Image"]), remapped=_remaps(security))
+        return replace(anatomy, last_check=self._redactor.redact(anatomy.last_check))
 
     def read_limits(self, site: str, container: str) -> Limits:
         """See `ContainerInsight`."""
@@ -79,7 +81,10 @@ class InsightCalls(Calls):
         """See `ContainerInsight`."""
         with self._asking(site, container) as client:
             changes = client.diff(container) or ()
-        found = (FileChange(_KINDS.get(change["Kind"], "changed"), change["Path"]) for change in changes)
+        hide = self._redactor.redact
+        found = (
+            FileChange(_KINDS.get(change["Kind"], "changed"), hide(change["Path"])) for change in changes
+        )
         return tuple(sorted(found, key=lambda change: change.path))
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from andock.redaction import Redactor
 from workers.containers.calls import Calls
 from workers.containers.faults import explain
 from workers.containers.inventory import addresses_of, published_by
@@ -32,7 +33,7 @@ class ProbeCalls(Calls):
         with self._asking(site, container) as client:
             found: Mapping[str, Any] = client.inspect_container(container)
         where = self._where(site, found, port)
-        return _get(f"http://{where}{path}") if where else f"port {port} is not published"
+        return _get(f"http://{where}{path}", self._redactor) if where else f"port {port} is not published"
 
     def _where(self, site: str, found: Mapping[str, Any], port: int) -> str:
         """Host and port at which the container's port is reached from here; empty if it is not."""
@@ -58,7 +59,7 @@ def _bracket(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def _get(url: str) -> str:
+def _get(url: str, redactor: Redactor) -> str:
     """Empty for an answer of 2xx or 3xx, else why not."""
     with requests.Session() as session:
         session.trust_env = False  # no proxy stands between a worker and its engines
@@ -68,6 +69,6 @@ def _get(url: str) -> str:
             ) as answer:
                 status = answer.status_code
         except requests.RequestException as error:
-            return explain(error)
+            return explain(error, redactor=redactor)
     fine = HTTPStatus.OK <= status < HTTPStatus.BAD_REQUEST
     return "" if fine else f"it answers {status}"

@@ -16,6 +16,7 @@ import requests
 from andock.errors import BackendRejectedError
 from andock.ports.registry import ImageName
 from andock.ports.watch import Watch
+from andock.redaction import Redactor
 from workers.containers.distribution import Login
 from workers.containers.engines import EngineClient
 from workers.containers.faults import explain_words, said_by
@@ -58,8 +59,10 @@ class Progress:
         return f"{done} of {len(self.layers)} layers" if self.layers else "asking the registry"
 
 
-def pull(client: EngineClient, site: str, name: ImageName, login: Login | None, watch: Watch) -> None:
-    """Pull what the digest names; ends when the engine has it.
+def pull(
+    client: EngineClient, site: str, name: ImageName, login: Login | None, watch: Watch, redactor: Redactor
+) -> None:
+    """Pull what the digest names; ends when the engine has it. `redactor` hides secrets in what it says.
 
     The engine is read in a thread of its own, so that `watch` is heard in time. When it ends the wait, the
     connection is closed, and then the engine stops too.
@@ -70,12 +73,14 @@ def pull(client: EngineClient, site: str, name: ImageName, login: Login | None, 
     reading = _Reading()
     threading.Thread(target=reading.run, args=(client, name, login), name="pull", daemon=True).start()
     try:
-        _follow(reading.lines, site, name, watch)
+        _follow(reading.lines, site, name, watch, redactor)
     finally:
         reading.stop()
 
 
-def _follow(lines: queue.SimpleQueue[_Line], site: str, name: ImageName, watch: Watch) -> None:
+def _follow(
+    lines: queue.SimpleQueue[_Line], site: str, name: ImageName, watch: Watch, redactor: Redactor
+) -> None:
     progress = Progress()
     while True:
         try:
@@ -85,12 +90,13 @@ def _follow(lines: queue.SimpleQueue[_Line], site: str, name: ImageName, watch: 
         if line is None:
             return
         if isinstance(line, requests.HTTPError):
-            said = said_by(line.response)
+            said = said_by(line.response, redactor)
             raise BackendRejectedError(f"Engine `{site}`", said) from line
         if isinstance(line, Exception):
             raise line
         if "error" in line:
-            raise BackendRejectedError(f"Engine `{site}`", explain_words(str(line["error"])))
+            said = explain_words(str(line["error"]), redactor)
+            raise BackendRejectedError(f"Engine `{site}`", said)
         progress.take(line)
         if lines.empty():
             watch.look(percent=progress.percent, text=f"pull `{name.familiar}`: {progress.text}")

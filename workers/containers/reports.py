@@ -6,9 +6,9 @@ import json
 import re
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from andock.ports.engines import Disk, Engine, EngineRow, Event, Held
@@ -18,6 +18,7 @@ from workers.containers.fleet import FleetCalls
 
 _NONE = "<none>"
 _NANO = 1_000_000_000
+_COUNT_SECONDS = 60.0  # an engine with many volumes takes so long to say what is on its disk
 _ID = re.compile(r"[0-9a-f]{64}")
 _RUNNING = frozenset({"running", "paused", "restarting"})
 _DETAILS = ("image", "exitCode", "signal", "container")
@@ -67,7 +68,18 @@ class ReportCalls(FleetCalls):
     def read_disk(self, site: str) -> Disk:
         """See `EngineReports`."""
         with self._asking(site) as client:
-            said = client.df()
+            return self._disk(client, site)
+
+    def list_disks(self, sites: Collection[str]) -> Listing[Disk]:
+        """See `EngineReports`."""
+        return self._each_of(sites, lambda client, name: (self._disk(client, name),), _COUNT_SECONDS)
+
+    def list_events(self, sites: Collection[str], back: timedelta, *, most: int) -> Listing[Event]:
+        """See `EngineReports`."""
+        return self._each_of(sites, lambda client, name: _events(client, name, back, most))
+
+    def _disk(self, client: EngineClient, site: str) -> Disk:
+        said = client.df()
         held = (
             *_images(said.get("Images") or ()),
             *_containers(said.get("Containers") or ()),
@@ -76,20 +88,6 @@ class ReportCalls(FleetCalls):
         )
         placed = tuple(replace(one, environment=self._environment(site, one.labels)) for one in held)
         return Disk(site=site, layers=said.get("LayersSize", 0), held=placed)
-
-    def events(self, site: str, since: datetime, *, most: int) -> tuple[Event, ...]:
-        """See `EngineReports`."""
-        newest: deque[Event] = deque(maxlen=most)
-        with self._asking(site) as client:
-            until = datetime.fromisoformat(client.info()["SystemTime"]).timestamp()
-            query = {"since": f"{since.timestamp():.9f}", "until": f"{until:.9f}"}
-            url = f"{client.base_url}/v{client.api_version}/events"
-            with client.get(url, params=query, stream=True) as response:
-                response.raise_for_status()
-                newest.extend(
-                    _event(site, json.loads(line)) for line in response.iter_lines() if line.strip()
-                )
-        return tuple(newest)
 
     def remove_stopped(self, site: str, container: str) -> None:
         """See `EngineReports`."""
@@ -134,7 +132,13 @@ def _images(listed: Iterable[Mapping[str, Any]]) -> Iterator[Held]:
             environment="",  # as the labels say, which is seen to for all kinds at once
             detail="" if names else "no name",
             labels=dict(image.get("Labels") or {}),
+            digest=_digest(image),
         )
+
+
+def _digest(image: Mapping[str, Any]) -> str:
+    known = (digest.partition("@")[2] for digest in image.get("RepoDigests") or () if _NONE not in digest)
+    return min(known, default="") or str(image["Id"])
 
 
 def _containers(listed: Iterable[Mapping[str, Any]]) -> Iterator[Held]:
@@ -177,6 +181,17 @@ def _cache(listed: Iterable[Mapping[str, Any]]) -> Iterator[Held]:
             environment="",
             detail=entry.get("Description", ""),
         )
+
+
+def _events(client: EngineClient, site: str, back: timedelta, most: int) -> tuple[Event, ...]:
+    now = datetime.fromisoformat(client.info()["SystemTime"])
+    query = {"since": f"{(now - back).timestamp():.9f}", "until": f"{now.timestamp():.9f}"}
+    url = f"{client.base_url}/v{client.api_version}/events"
+    newest: deque[Event] = deque(maxlen=most)
+    with client.get(url, params=query, stream=True) as response:
+        response.raise_for_status()
+        newest.extend(_event(site, json.loads(line)) for line in response.iter_lines() if line.strip())
+    return tuple(newest)
 
 
 def _event(site: str, said: Mapping[str, Any]) -> Event:

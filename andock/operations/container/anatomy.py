@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from pydantic import Field
+from datetime import datetime, timedelta
 
 from andock.errors import BackendRejectedError
-from andock.operation import Backend, Found, Offer, Outcome, Params, Read, Reader, Table
-from andock.operations.container.targets import NAMING, find_named
+from andock.naming import count
+from andock.operation import Backend, Found, Offer, Outcome, Read, Reader, Table
+from andock.operations.container.looks import Looks
+from andock.operations.container.reading import Reading, find_some
 from andock.ports.container_insight import Anatomy, Counters
 from andock.ports.containers import Container, ContainerRow
 from andock.sizes import write_size
 
 _SHORT_ID = 12
 _ENDED = frozenset({"exited", "dead"})
+_UP = frozenset({"running", "paused"})
 
 
-class InfoParams(Params):
+class InfoParams(Reading):
     """What `container info` takes."""
-
-    container: str = Field(min_length=1, max_length=300, description=NAMING)
-
-
-def find_one(params: InfoParams, ctx: Reader) -> Found[ContainerRow]:
-    """The one container of that name."""
-    return find_named(params.container, ctx)
 
 
 def show_info(_params: InfoParams, ctx: Reader, found: Found[ContainerRow]) -> Outcome:
-    """What the engine knows of it, without the values of environment variables."""
+    """What the engine knows of it, without the values of environment variables; of several, a line each."""
+    if len(found.rows) > 1:
+        return _show_several(ctx, found)
     row = found.rows[0][1]
     container = ctx.containers.read_container(row.site, row.id)
     anatomy = ctx.containers.read_anatomy(row.site, row.id)
@@ -44,8 +40,47 @@ def show_info(_params: InfoParams, ctx: Reader, found: Found[ContainerRow]) -> O
     )
 
 
+def _show_several(ctx: Reader, found: Found[ContainerRow]) -> Outcome:
+    looks = Looks()
+    told = [(row, looks.at(row, ctx.containers.read_container)) for _, row in found.rows]
+    seen = [(row, container) for row, container in told if container is not None]
+    looks.require(seen)
+    lines = [
+        _line(container, looks.at(row, ctx.containers.count) if container.state in _UP else None)
+        for row, container in seen
+    ]
+    return Outcome(
+        summary=f"{count(len(seen), 'container')}, "
+        f"{sum(container.state == 'running' for _, container in seen)} running.",
+        table=Table(
+            columns=(
+                "name", "state", "health", "restarts", "memory", "of", "cpus", "pids", "ports", "image",
+                "engine",
+            ),
+            rows=tuple(lines),
+        ),
+        notes=(*found.notes, *looks.notes),
+    )  # fmt: skip
+
+
+def _line(container: Container, used: Counters | None) -> tuple[str, ...]:
+    return (
+        container.name,
+        container.state if container.state not in _ENDED else f"{container.state} ({container.exit_code})",
+        container.health,
+        str(container.restarts),
+        write_size(used.memory) if used else "",
+        write_size(container.memory_limit) if container.memory_limit else "no limit",
+        f"{container.cpus:g}" if container.cpus else "no limit",
+        str(used.pids) if used else "",
+        ", ".join(container.ports),
+        container.image,
+        container.site,
+    )
+
+
 def _used(container: Container, ctx: Reader) -> Counters | None:
-    if container.state not in {"running", "paused"}:
+    if container.state not in _UP:
         return None
     try:
         return ctx.containers.count(container.site, container.id)
@@ -138,10 +173,16 @@ def _moment(moment: datetime | None) -> str:
 
 CONTAINER_INFO = Read(
     name="container info",
-    summary="One container: state, health, cgroups, namespaces, layers, mounts, networks, ports.",
+    summary="One container: state, health, cgroups, namespaces, layers, mounts, networks, ports; or several.",
     params=InfoParams,
     backend=Backend.DOCKER,
-    find=find_one,
+    find=find_some,
     run=show_info,
-    examples=("container info web", "container info edge-1/web"),
+    many=True,
+    time_limit=timedelta(minutes=1),
+    examples=(
+        "container info web",
+        "container info edge-1/web",
+        "container info --engine edge-1 --health unhealthy",
+    ),
 )

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
 from pydantic import Field
 
 from andock.naming import tell_away
 from andock.operation import Backend, Found, Outcome, Params, Read, Reader, Table
-from andock.operations.container.selection import LABELS, fits, has_labels, is_pattern
+from andock.operations.container.reading import Filters
+from andock.operations.container.selection import fits, is_pattern
 from andock.operations.container.targets import list_reached, target_of
 from andock.ports.containers import ContainerRow
 
-Health: TypeAlias = Literal["healthy", "unhealthy", "starting", "none"]
 State: TypeAlias = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 
 
-class ListParams(Params):
-    """What `container list` takes."""
-
+class _Like(Params):
     name: str | None = Field(
         default=None,
         max_length=200,
         description="Only names like this: `web-*`, or a part of the name.",
         json_schema_extra={"positional": True},
     )
-    label: tuple[str, ...] = LABELS
-    image: str | None = Field(
-        default=None, max_length=300, description="Only those of images like this: `*/web:*`, or a part."
-    )
-    health: Health | None = Field(
-        default=None, description="Only those of this health; `none` have no health check."
-    )
+
+
+class ListParams(Filters, _Like):
+    """What `container list` takes."""
+
     state: State | None = Field(default=None, description="Only those in this state.")
 
 
@@ -54,20 +49,13 @@ def find_listed(params: ListParams, ctx: Reader) -> Found[ContainerRow]:
 def _is_meant(params: ListParams, row: ContainerRow) -> bool:
     return (
         (params.name is None or _is_like(row, params.name))
-        and has_labels(row, params.label)
-        and (params.image is None or _is_of(row, params.image))
-        and (params.health is None or (row.health or "none") == params.health)
+        and not params.lacks(row)
         and (params.state is None or row.state == params.state)
     )
 
 
 def _is_like(row: ContainerRow, wanted: str) -> bool:
     return fits(row, wanted) if is_pattern(wanted) else wanted.lower() in row.name.lower()
-
-
-def _is_of(row: ContainerRow, wanted: str) -> bool:
-    names = (row.image, row.image_id, row.image_id.removeprefix("sha256:"))
-    return any(fnmatchcase(name, wanted) if is_pattern(wanted) else wanted in name for name in names)
 
 
 def show_list(_params: ListParams, _ctx: Reader, found: Found[ContainerRow]) -> Outcome:

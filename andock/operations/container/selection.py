@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Self
+from typing import Protocol, Self
 
 from pydantic import Field, model_validator
 
@@ -18,23 +18,58 @@ from andock.ports.sites import Listing
 
 MOST = 100  # containers of one command
 _WILD = frozenset("*?[")
-LABELS = Field(
-    default=(),
-    max_length=20,
-    description="Only those with this label, `key=value` or `key`. Several: with all of them.",
-    json_schema_extra={"positional": False},
-)
 
 
-class Selection(Params):
-    """Containers by name, by pattern or by label."""
+class Named(Params):
+    """Containers by name or by pattern."""
 
     container: tuple[str, ...] = Field(
         default=(),
         max_length=50,
         description=f"{NAMING} Several may be named; `web-*` are all with such a name.",
     )
-    label: tuple[str, ...] = LABELS
+
+
+class Narrowed(Params):
+    """What narrows it down to some of them."""
+
+    label: tuple[str, ...] = Field(
+        default=(),
+        max_length=20,
+        description="Only those with this label, `key=value` or `key`. Several: with all of them.",
+        json_schema_extra={"positional": False},
+    )
+
+    @property
+    def narrowing(self) -> str:
+        """As it is typed; empty for none."""
+        return f"--label {' '.join(self.label)}" if self.label else ""
+
+    def lacks(self, row: ContainerRow) -> str:
+        """What keeps the container out, a clause; empty for one that is meant."""
+        return "" if _has_labels(row, self.label) else f"has no label `{' '.join(self.label)}`"
+
+
+class Choice(Protocol):
+    """Names, and what narrows it."""
+
+    @property
+    def container(self) -> tuple[str, ...]:
+        """See `Named`."""
+        ...
+
+    @property
+    def narrowing(self) -> str:
+        """See `Narrowed`."""
+        ...
+
+    def lacks(self, row: ContainerRow) -> str:
+        """See `Narrowed`."""
+        ...
+
+
+class Selection(Narrowed, Named):
+    """Containers by name, by pattern or by label; something must be said."""
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -66,23 +101,24 @@ class Selected:
     warnings: tuple[str, ...] = ()
 
 
-def select(params: Selection, ctx: Reader) -> Selected:
+def select(params: Choice, ctx: Reader) -> Selected:
     """The containers that are meant, each once, in the order of the names.
 
     Raises:
         TargetNotFoundError, AmbiguousTargetError, BackendUnavailableError: as `resolve`.
-        UserError: one that was named lacks the label, or more than MOST are meant.
+        UserError: one that was named is not among what the rest asks for, or more than MOST are meant.
     """
     listing = list_reached(ctx, params.container)
     exact = [name for name in params.container if not is_pattern(name)]
     named = resolve(listing, exact) if exact else ()
     for row in named:
-        if not has_labels(row, params.label):
-            raise UserError(f"`{row.name}` on {row.site} has no label `{' '.join(params.label)}`.")
+        lacks = params.lacks(row)
+        if lacks:
+            raise UserError(f"`{row.name}` on {row.site} {lacks}.")
     patterns = [name for name in params.container if is_pattern(name)]
     found = {row.id: row for row in named}
     for pattern in patterns or ([] if named else ["*"]):
-        found |= {row.id: row for row in _matching(listing, pattern, params.label)}
+        found |= {row.id: row for row in _matching(listing, pattern, params)}
     if len(found) > MOST:
         raise UserError(f"That means {len(found)} containers; at most {MOST} at once. Narrow it.")
     is_open = bool(patterns) or not named
@@ -104,7 +140,7 @@ def fits(row: ContainerRow, pattern: str) -> bool:
     return fnmatchcase(row.name, name) and (not site or fnmatchcase(row.site, site))
 
 
-def has_labels(row: ContainerRow, labels: Iterable[str]) -> bool:
+def _has_labels(row: ContainerRow, labels: Iterable[str]) -> bool:
     """Whether it has all of the labels, each `key=value` or `key`."""
     return all(
         row.labels.get(key) == value if equals else key in row.labels
@@ -112,15 +148,17 @@ def has_labels(row: ContainerRow, labels: Iterable[str]) -> bool:
     )
 
 
-def _matching(listing: Listing[ContainerRow], pattern: str, labels: tuple[str, ...]) -> list[ContainerRow]:
-    rows = [row for row in listing.rows if fits(row, pattern) and has_labels(row, labels)]
+def _matching(listing: Listing[ContainerRow], pattern: str, params: Choice) -> list[ContainerRow]:
+    rows = [row for row in listing.rows if fits(row, pattern) and not params.lacks(row)]
     if rows:
         return rows
-    typed = pattern if not labels else f"{pattern} --label {' '.join(labels)}"
+    typed = f"{pattern} {params.narrowing}".strip()
     for away in listing.not_reached:
         elsewhere = f", and no `{typed}` on {', '.join(listing.searched)}"
         raise BackendUnavailableError(f"Engine `{away.site}`", away.why + elsewhere)
-    similar = () if labels else similar_names(pattern.strip("*?"), [row.name for row in listing.rows])
+    similar = (
+        () if params.narrowing else similar_names(pattern.strip("*?"), [row.name for row in listing.rows])
+    )
     raise TargetNotFoundError("container", typed, searched=listing.searched, similar=similar)
 
 

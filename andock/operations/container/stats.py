@@ -11,25 +11,22 @@ from pydantic import Field
 
 from andock.drawing import keep_chart
 from andock.durations import write_duration
-from andock.errors import BackendRejectedError, TargetNotFoundError, TargetStateError
 from andock.operation import Attachment, Backend, Found, Outcome, Read, Reader, Table
-from andock.operations.container.selection import Selection, select
-from andock.operations.container.targets import target_of
+from andock.operations.container.looks import Looks
+from andock.operations.container.reading import Reading, find_running
 from andock.ports.charts import Chart, Line, Panel
 from andock.ports.container_insight import Counters
 from andock.ports.containers import ContainerRow
 from andock.sizes import write_size
 
-_MOST = 20  # containers of one question
 _LONGEST = timedelta(minutes=5)
 _APART = 1.0  # seconds between two looks, for a rate
 _MOST_LOOKS = 120
 _LOOK_SECONDS = 0.5
 _MIB = 1024 * 1024
-_RUNS = frozenset({"running", "paused"})
 
 
-class StatsParams(Selection):
+class StatsParams(Reading):
     """What `container stats` takes."""
 
     for_: timedelta | None = Field(
@@ -69,30 +66,21 @@ class Track:
         self.newest = now
 
 
-def find_running(params: StatsParams, ctx: Reader) -> Found[ContainerRow]:
-    """Those that are meant and run; a TargetStateError for one that was named and does not."""
-    selected = select(params, ctx)
-    for row in selected.rows:
-        if row.id in selected.named and row.state not in _RUNS:
-            raise TargetStateError(row.name, actual=row.state, wanted="running")
-    rows = [row for row in selected.rows if row.state in _RUNS]
-    notes = selected.warnings
-    if len(rows) > _MOST:
-        notes = (*notes, f"{len(rows)} run; these are the first {_MOST}")
-    return Found(
-        rows=tuple((target_of(row), row) for row in rows[:_MOST]), notes=notes, empty="None of them runs."
-    )
-
-
 def show_stats(params: StatsParams, ctx: Reader, found: Found[ContainerRow]) -> Outcome:
-    """A line for each; over a while, means and peaks, and the chart as a file."""
+    """A line for each; over a while, means and peaks, and the chart as a file.
+
+    Raises:
+        BackendUnavailableError: no engine answered long enough for anything to be said.
+    """
     rows = [row for _, row in found.rows]
     span = params.for_.total_seconds() if params.for_ else _APART
     every = max(_APART, span / _MOST_LOOKS)
-    tracks = _watch(ctx, rows, span, every)
-    gone = [row.name for row in rows if row.id not in {track.row.id for track in tracks if track.samples}]
-    notes = (*found.notes, *(f"`{name}` has ended meanwhile" for name in gone))
-    tracks = [track for track in tracks if track.samples]
+    looks = Looks()
+    tracks = _watch(ctx, looks, rows, span, every)
+    looks.require(tracks)
+    seen = {track.row.id for track in tracks}
+    gone = [row.name for row in rows if row.id not in seen and not looks.is_away(row)]
+    notes = (*found.notes, *looks.away, *(f"`{name}` has ended meanwhile" for name in gone))
     if params.for_ is None:
         return Outcome(summary=_count(tracks), table=_table_now(tracks), notes=notes)
     attachment = _draw(ctx, tracks, params.for_)
@@ -100,30 +88,21 @@ def show_stats(params: StatsParams, ctx: Reader, found: Found[ContainerRow]) -> 
     return Outcome(summary=summary, table=_table_over(tracks), notes=notes, attachment=attachment)
 
 
-def _watch(ctx: Reader, rows: Sequence[ContainerRow], span: float, every: float) -> list[Track]:
+def _watch(ctx: Reader, looks: Looks, rows: Sequence[ContainerRow], span: float, every: float) -> list[Track]:
     began = time.monotonic()
     tracks: list[Track] = []
     for row in rows:
-        counted = _look(ctx, row)
-        if counted is not None:
-            limit = ctx.containers.read_limits(row.site, row.id).memory
-            tracks.append(Track(row, limit, counted, counted))
-    looks = max(1, round(span / every))
-    for number in range(1, looks + 1):
+        counted = looks.at(row, ctx.containers.count)
+        limits = looks.at(row, ctx.containers.read_limits)
+        if counted is not None and limits is not None:
+            tracks.append(Track(row, limits.memory, counted, counted))
+    for number in range(1, max(1, round(span / every)) + 1):
         _pause(ctx, began + number * every)
         for track in tracks:
-            counted = _look(ctx, track.row)
+            counted = looks.at(track.row, ctx.containers.count)
             if counted is not None:
                 track.add(counted)
-    return tracks
-
-
-def _look(ctx: Reader, row: ContainerRow) -> Counters | None:
-    """None when it has ended or is gone."""
-    try:
-        return ctx.containers.count(row.site, row.id)
-    except (BackendRejectedError, TargetNotFoundError):
-        return None
+    return [track for track in tracks if track.samples]
 
 
 def _pause(ctx: Reader, until: float) -> None:
@@ -223,5 +202,10 @@ CONTAINER_STATS = Read(
     run=show_stats,
     many=True,
     time_limit=_LONGEST + timedelta(minutes=1),
-    examples=("container stats web", "container stats web-* --for 1m", "container stats --label app=shop"),
+    examples=(
+        "container stats web",
+        "container stats web-* --for 1m",
+        "container stats --engine edge-1",
+        "container stats --label app=shop",
+    ),
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from pydantic import Field
 
-from andock.naming import count, short_id, tell_away
+from andock.naming import count, reached, short_id, tell_away
 from andock.operation import Backend, Found, Offer, Outcome, Params, Read, Reader, Table
 from andock.operations.engine.targets import NAMING_OR_ALL, list_engines, target_of
 from andock.ports.engines import Disk, EngineRow, Held
@@ -35,8 +36,13 @@ def find_engines(params: DiskParams, ctx: Reader) -> Found[EngineRow]:
 
 
 def show_disk(_params: DiskParams, ctx: Reader, found: Found[EngineRow]) -> Outcome:
-    """A line for each kind of thing on each engine, and the largest that nothing uses."""
-    disks = [ctx.containers.read_disk(row.site) for _, row in found.rows]
+    """A line for each kind of thing on each engine, and the largest that nothing uses.
+
+    Raises:
+        BackendUnavailableError: not one engine answered.
+    """
+    listing = reached(ctx.containers.list_disks([row.site for _, row in found.rows]))
+    disks = listing.rows
     unused = [(disk.site, held) for disk in disks for held in disk.held if not held.used and held.size > 0]
     largest = sorted(unused, key=lambda pair: pair[1].size, reverse=True)[:_LARGEST]
     used = write_size(sum(size_of(disk, kind) for disk in disks for kind, _ in _KINDS))
@@ -48,12 +54,12 @@ def show_disk(_params: DiskParams, ctx: Reader, found: Found[EngineRow]) -> Outc
             rows=tuple(_line(disk, kind, title) for disk in disks for kind, title in _KINDS),
         ),
         fields=(("Largest unused", ", ".join(_name(*pair) for pair in largest)),) if largest else (),
-        notes=(*found.notes, "Volumes are freed by `volume prune` alone."),
+        notes=(*found.notes, *tell_away(listing), "Volumes are freed by `volume prune` alone."),
         offers=_offers(disks),
     )
 
 
-def _offers(disks: list[Disk]) -> tuple[Offer, ...]:
+def _offers(disks: Sequence[Disk]) -> tuple[Offer, ...]:
     if len(disks) != 1 or not any(is_pruned(held) for held in disks[0].held):
         return ()
     return (Offer(label="Prune", command=f"engine prune {disks[0].site}", danger=True),)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from andock.naming import count, tell_away
+from andock.naming import count, reached, tell_away
 from andock.operation import Backend, Found, Outcome, Params, Read, Reader, Table
 from andock.operations.engine.targets import NAMING_OR_ALL, list_engines, target_of
 from andock.ports.engines import EngineRow, Event
@@ -40,23 +40,26 @@ def find_engines(params: EventsParams, ctx: Reader) -> Found[EngineRow]:
 
 
 def show_events(params: EventsParams, ctx: Reader, found: Found[EngineRow]) -> Outcome:
-    """What happened, newest last, on all of them together."""
-    events: list[Event] = []
-    for _, row in found.rows:
-        since = ctx.containers.server_time(row.site) - params.since
-        events += ctx.containers.events(row.site, since, most=1000)
+    """What happened, newest last, on all of them together.
+
+    Raises:
+        BackendUnavailableError: not one engine answered.
+    """
+    sites = [row.site for _, row in found.rows]
+    listing = reached(ctx.containers.list_events(sites, params.since, most=1000))
+    events = listing.rows
     fitting = sorted((event for event in events if _fits(event, params.grep)), key=lambda event: event.at)
     execs = sum(event.action.startswith(_EXEC) for event in events)
     shown = fitting[-_MOST:]
     like = f" with `{params.grep}`" if params.grep else ""
-    notes = list(found.notes)
+    notes = [*found.notes, *tell_away(listing)]
     if len(fitting) > _MOST:
         notes.append(f"The newest {_MOST} of {len(fitting)}.")
     if execs and not _asks_for_execs(params.grep):
         said = f"Left out: {execs} of health checks and commands in containers; `--grep exec` has them."
         notes.append(said)
     return Outcome(
-        summary=f"{count(len(fitting), 'event')}{like} on {count(len(found.rows), 'engine')} "
+        summary=f"{count(len(fitting), 'event')}{like} on {count(len(listing.searched), 'engine')} "
         f"in the last {_span(params.since)}.",
         table=Table(
             columns=("time", "kind", "action", "name", "detail", "engine"),

@@ -103,7 +103,7 @@ def _step(engine: EngineRow, one: Held) -> Step:
         lost = f"its writable layer, {write_size(one.size)}; volumes stay"
         text = f"remove container `{one.name}` ({short_id(one.id)}, {one.detail}). Lost: {lost}"
     else:
-        known = one.detail or short_id(one.id)
+        known = f"{one.detail}, {one.digest}" if one.detail else one.digest
         text = f"remove image `{one.name}` ({known}). Lost: {write_size(one.size)} of layers"
     return Step(
         action="remove",

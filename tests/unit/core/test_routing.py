@@ -42,6 +42,37 @@ def test_what_does_not_exist_or_fit_is_refused() -> None:
         TWO.pool(LIST, "edge-9")
 
 
+@pytest.mark.parametrize(
+    ("command", "params", "pool"),
+    [
+        ("container restart", {"container": ("edge-2/web", "edge-2/api-*")}, "edge"),
+        ("container info", {"container": ("/edge-1/web",)}, "docker"),
+        ("container logs", {"container": "edge-2/web"}, "edge"),
+        ("container restart", {"container": ("edge-2/web", "api")}, None),
+        ("container restart", {"container": ("team/web",)}, None),
+        ("container list", {}, None),
+        ("container stats", {"label": ("app=shop",)}, None),
+        ("image info", {"image": "edge-1/team/web:1"}, "docker"),
+        ("network info", {"network": "edge-2/shop"}, "edge"),
+        ("engine disk", {"name": "edge-2"}, "edge"),
+        ("engine disk", {}, None),
+        ("vm info", {"vm": "lab:web-01"}, "vsphere"),
+        ("vm info", {"vm": "/DC0/vm/web-01"}, None),
+    ],
+)
+def test_the_site_before_a_name_leads_to_its_pool(command: str, params: dict[str, object], pool: str) -> None:
+    routing = Routing({**TWO.sites, "lab": Route(Backend.VSPHERE, "vsphere")})
+    operation = CATALOGUE.get(command)
+    assert routing.find_pool(operation, operation.params.model_validate(params)) == pool
+
+
+def test_names_on_sites_of_several_pools_are_refused_with_their_pools() -> None:
+    restart = CATALOGUE.get("container restart")
+    params = restart.params.model_validate({"container": ("edge-1/web", "edge-2/web")})
+    with pytest.raises(UserError, match="are in several: `edge-1` in pool `docker`, `edge-2` in pool `edge`"):
+        TWO.find_pool(restart, params)
+
+
 class Named(Params):
     name: str
 

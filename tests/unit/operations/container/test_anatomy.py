@@ -22,7 +22,7 @@ def test_info_says_what_the_engine_knows(chat: Chat) -> None:
     chat.containers.counters[made] = Counters(
         chat.containers.now, 3.2, 12 * MIB, 7, throttled=4, periods=10, read=1024, written=2048
     )
-    params = InfoParams(container="web")
+    params = InfoParams(container=("web",))
     outcome = CONTAINER_INFO.run(params, chat.reader(), CONTAINER_INFO.find(params, chat.reader()))
     assert outcome.summary == "`web` on edge-1 is running, unhealthy."
     assert dict(outcome.fields) == {
@@ -59,7 +59,45 @@ def test_info_of_one_that_has_ended(chat: Chat) -> None:
     made = chat.containers.run("edge-1", "web")
     chat.containers.stop("edge-1", made, 1)
     chat.containers.change("edge-1", made, exit_code=137)
-    params = InfoParams(container="web")
+    params = InfoParams(container=("web",))
     outcome = CONTAINER_INFO.run(params, chat.reader(), CONTAINER_INFO.find(params, chat.reader()))
     assert dict(outcome.fields)["Ended"].endswith("exit code 137")
     assert outcome.offers[1].command == "container start edge-1/web"
+
+
+def test_of_several_there_is_a_line_each(chat: Chat) -> None:
+    web = chat.containers.run("edge-1", "web")
+    chat.containers.change(
+        "edge-1", web, health="unhealthy", restarts=3, memory_limit=64 * MIB, cpus=0.5, ports=("0.0.0.0:80",)
+    )
+    chat.containers.counters[web] = Counters(chat.containers.now, 3.2, 12 * MIB, 7)
+    db = chat.containers.run("edge-2", "db")
+    chat.containers.stop("edge-2", db, 1)
+    params = InfoParams()
+    found = CONTAINER_INFO.find(params, chat.reader())
+
+    outcome = CONTAINER_INFO.run(params, chat.reader(), found)
+
+    assert outcome.summary == "2 containers, 1 running."
+    assert outcome.table is not None
+    assert outcome.table.rows == (
+        ("db", "exited (0)", "", "0", "", "no limit", "no limit", "", "", "busybox:test", "edge-2"),
+        ("web", "running", "unhealthy", "3", "12 MiB", "64 MiB", "0.5", "7", "0.0.0.0:80", "busybox:test",
+         "edge-1"),
+    )  # fmt: skip
+    chat.containers.away["edge-2"] = "connection refused"
+    outcome = CONTAINER_INFO.run(params, chat.reader(), found)
+    assert outcome.notes == ("edge-2 not reached: connection refused",)
+    assert outcome.table is not None
+    assert [row[0] for row in outcome.table.rows] == ["web"]
+
+
+def test_a_filter_that_leaves_one_tells_all_of_it(chat: Chat) -> None:
+    chat.containers.run("edge-1", "web")
+    sick = chat.containers.run("edge-2", "sick")
+    chat.containers.change("edge-2", sick, health="unhealthy")
+    params = InfoParams(health="unhealthy")
+
+    outcome = CONTAINER_INFO.run(params, chat.reader(), CONTAINER_INFO.find(params, chat.reader()))
+
+    assert outcome.summary == "`sick` on edge-2 is running, unhealthy."

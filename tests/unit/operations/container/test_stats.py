@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from andock.errors import TargetStateError
+from andock.errors import BackendUnavailableError, TargetStateError
 from andock.operation import Outcome
 from andock.operations.container.stats import CONTAINER_STATS, StatsParams
 from andock.ports.container_insight import Counters, Limits
@@ -98,4 +99,48 @@ def test_only_what_runs(chat: Chat) -> None:
         stats(chat)
     params = StatsParams(container=("we*",))
     found = CONTAINER_STATS.find(params, chat.reader())
-    assert (found.rows, found.empty) == ((), "None of them runs.")
+    assert (found.rows, found.empty) == ((), "No container that is meant runs.")
+
+
+def test_an_engine_that_goes_away_meanwhile_ends_nobody_elses_figures(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat.containers.run("edge-1", "web")
+    chat.containers.run("edge-1", "api")
+    chat.containers.run("edge-2", "db")
+    count, asked = chat.containers.count, Counter[str]()
+
+    def counted(site: str, container: str) -> Counters:
+        asked[site] += 1
+        if asked["edge-1"] > 4:
+            chat.containers.away["edge-1"] = "connection refused"
+        return count(site, container)
+
+    monkeypatch.setattr(chat.containers, "count", counted)
+    outcome = stats(chat, "*", for_=timedelta(seconds=5))
+
+    assert outcome.notes == ("edge-1 not reached: connection refused",)
+    assert outcome.summary == "3 containers over 5s."
+    assert [len(line.points) for line in chat.pen.drawn[0].panels[0].lines] == [1, 5, 1]
+    assert asked == {"edge-1": 5, "edge-2": 6}
+
+
+def test_an_engine_that_goes_away_before_the_first_look_has_no_figures(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat.containers.run("edge-1", "web")
+    chat.containers.run("edge-2", "db")
+    limits = chat.containers.read_limits
+
+    def lose(site: str, container: str) -> Limits:
+        chat.containers.away["edge-1"] = "connection refused"
+        return limits(site, container)
+
+    monkeypatch.setattr(chat.containers, "read_limits", lose)
+    outcome = stats(chat, "*")
+    assert outcome.notes == ("edge-1 not reached: connection refused",)
+    assert outcome.table is not None
+    assert [row[0] for row in outcome.table.rows] == ["db"]
+    chat.containers.away.clear()
+    with pytest.raises(BackendUnavailableError):
+        stats(chat, "edge-1/web")

@@ -15,6 +15,7 @@ from tests.fakes.fleet import MIB
 from tests.unit.operations.fleet import Fleet
 
 EDGE = PruneParams(name="edge-1")
+DIGEST = "sha256:" + "ab" * 32
 
 
 def stopped(fleet: Fleet, name: str, **labels: str) -> str:
@@ -31,16 +32,20 @@ def test_the_plan_lists_everything_by_name_and_id_with_what_is_lost(fleet: Fleet
     container = stopped(fleet, "old")
     network = fleet.containers.hold_network("edge-1", "empty", subnets=("10.1.0.0/16 by 10.1.0.1",))
     image = fleet.containers.hold_image("edge-1", size=3 * MIB)
+    fleet.containers.hold_image("edge-1", "web:1", digests=(f"registry.lab/web@{DIGEST}",), size=2 * MIB)
     fleet.containers.caches["edge-1"] = (cache(2 * MIB), cache(MIB, used=True))
     lost = "Lost: its writable layer, 1 MiB; volumes stay"
-    plan = fleet.plan(ENGINE_PRUNE, EDGE)
+    plan = fleet.plan(ENGINE_PRUNE, PruneParams(name="edge-1", all=True))
     assert [[step.text for step in batch] for batch in plan.batches] == [
         [f"remove container `old` ({container[:12]}, Up 1 second). {lost}"],
         [f"remove network `empty` ({network[:12]}, 10.1.0.0/16 by 10.1.0.1), which no container belongs to"],
-        [f"remove image `{image[7:19]}` (no name). Lost: 3 MiB of layers"],
+        [
+            f"remove image `{image[7:19]}` (no name, {image}). Lost: 3 MiB of layers",
+            f"remove image `web:1` ({DIGEST}). Lost: 2 MiB of layers",
+        ],
         ["remove what builds have left on edge-1. Lost: 2 MiB of build cache"],
     ]
-    assert plan.warnings == ("Frees up to 6 MiB on edge-1. Volumes stay; `volume prune` is for them.",)
+    assert plan.warnings == ("Frees up to 8 MiB on edge-1. Volumes stay; `volume prune` is for them.",)
 
 
 def test_it_all_goes_and_nothing_else(fleet: Fleet) -> None:

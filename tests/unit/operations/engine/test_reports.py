@@ -82,6 +82,31 @@ def test_disk_of_all_engines_offers_no_prune(fleet: Fleet) -> None:
     assert (outcome.table is not None and len(outcome.table.rows), outcome.offers) == (8, ())
 
 
+def test_an_engine_that_goes_away_after_it_was_found_takes_no_answer_with_it(fleet: Fleet) -> None:
+    fleet.containers.hold_image("edge-2", size=2 * MIB)
+    fleet.containers.happened.append(Event("edge-2", fleet.containers.now, "image", "pull", "web:1"))
+    disk, events = DiskParams(), EventsParams()
+    disks = ENGINE_DISK.find(disk, fleet.reader())
+    engines = ENGINE_EVENTS.find(events, fleet.reader())
+    fleet.containers.away["edge-1"] = "connection refused"
+
+    freed = ENGINE_DISK.run(disk, fleet.reader(), disks)
+    happened = ENGINE_EVENTS.run(events, fleet.reader(), engines)
+
+    assert freed.table is not None
+    assert {row[-1] for row in freed.table.rows} == {"edge-2"}
+    assert freed.summary.startswith("2 MiB on 1 engine;")
+    assert freed.notes[0] == "edge-1 not reached: connection refused"
+    assert happened.summary == "1 event on 1 engine in the last 1 h."
+    assert happened.notes == ("edge-1 not reached: connection refused",)
+
+    fleet.containers.away["edge-2"] = "connection refused"
+    with pytest.raises(BackendUnavailableError):
+        ENGINE_DISK.run(disk, fleet.reader(), disks)
+    with pytest.raises(BackendUnavailableError):
+        ENGINE_EVENTS.run(events, fleet.reader(), engines)
+
+
 def test_events_of_all_engines_in_the_order_in_which_they_happened(fleet: Fleet) -> None:
     now = fleet.containers.now
     fleet.containers.happened += [

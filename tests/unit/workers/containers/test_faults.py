@@ -13,6 +13,7 @@ from andock.errors import (
     OutcomeUnknownError,
     TargetNotFoundError,
 )
+from andock.redaction import Redactor
 from workers.containers.faults import changing, explain_words, reading
 
 WEB = "3f" * 32
@@ -53,6 +54,20 @@ def test_what_failed_inside_the_engine_may_have_failed_half_way() -> None:
 
 def test_an_engine_cannot_flood_the_channel() -> None:
     assert len(told(answer(500, "x" * 10_000)).sentence) < 400
+
+
+SECRET = "hunter2-hunter2"
+CUT_IN_TWO = f"{'x' * 290} {SECRET} and more"
+
+
+@pytest.mark.parametrize("error", [answer(409, CUT_IN_TWO), docker.errors.DockerException(CUT_IN_TWO)])
+def test_a_secret_across_the_cut_of_an_engines_words_leaves_none_of_it(error: Exception) -> None:
+    redactor = Redactor([SECRET])
+    for around in (reading("edge-1", redactor=redactor), changing("edge-1", WEB, redactor=redactor)):
+        with pytest.raises(OpsError) as caught, around:
+            raise error
+        assert f"{'x' * 290} [redacte" in caught.value.sentence
+    assert "hunter" not in explain_words(CUT_IN_TWO, redactor)
 
 
 def test_a_container_that_is_gone() -> None:

@@ -8,6 +8,8 @@ from andock.ports.containers import ContainerRow
 
 SERVICE_LABEL = "andock.service"  # what bears it was made by a deployment, and names its service
 
+RESERVED_LABELS = ("andock.", "com.docker.compose.")  # so begin keys that nobody sets but their owners
+
 
 def service_key(site: str, name: str) -> str:
     """The key of a service on one engine, as a target."""

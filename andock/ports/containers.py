@@ -62,6 +62,7 @@ class Container(ContainerRow):
     cpus: float = 0.0  # 0 for no limit
     pid: int = 0
     last_check: str = ""  # what the last health check said, without secrets
+    removed_at_end: bool = False  # made with --rm
 
 
 class Containers(

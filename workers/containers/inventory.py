@@ -67,6 +67,7 @@ def read_one(client: EngineClient, site: str, engine: Engine, container: str) ->
         published=tuple(published_by(found)),
         addresses=addresses_of(found),
         last_check=_last_check(state),
+        removed_at_end=bool(host.get("AutoRemove")),
     )
 
 

@@ -90,7 +90,7 @@ class Negotiation:
             decision = self.obstacles.decide(question, plan.judged)
             if self.request.purpose is not Purpose.PERFORM:
                 return self._answer(decision, plan)
-            self.means.protection.refuse_own(plan.judged)
+            self._refuse_own(plan)
             if isinstance(decision, rules.Denied):
                 raise refusal(decision)
             lock = self.obstacles.lock_on(plan)
@@ -108,6 +108,14 @@ class Negotiation:
             if again.digest != plan.digest and self.entry.votes:
                 raise PlanChangedError(plan.differences(again))
             plan = again  # what it touches may be other now, and is judged in its turn
+
+    def _refuse_own(self, plan: Plan) -> None:
+        """Raises ProtectedTargetError; BackendUnavailableError when an engine cannot say what it holds."""
+        own = self.means.protection
+        if self.means.surroundings is not None:
+            sites = {target.site for target in plan.judged}
+            own |= self.means.surroundings.look(sites, self.reader.containers)
+        own.refuse_own(plan.judged)
 
     def _answer(self, decision: rules.Decision, plan: Plan) -> Answered:
         """Say what would be decided, as `can-i` and `--plan` want it."""

@@ -1,4 +1,4 @@
-"""What a container belongs to: its engine, and the service that it is a replica of."""
+"""Engines and containers as targets, and what a container belongs to: its engine, and its service."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ from andock.ports.containers import ContainerRow
 
 SERVICE_LABEL = "andock.service"  # what bears it was made by a deployment, and names its service
 
+RESERVED_LABELS = ("andock.", "com.docker.compose.")  # so begin keys that nobody sets but their owners
+
 
 def service_key(site: str, name: str) -> str:
     """The key of a service on one engine, as a target."""
     return f"service:{site}/{name}"
+
+
+def engine_target(site: str, environment: str) -> Target:
+    """An engine as policy judges it."""
+    return Target(kind="engine", site=site, id=site, name=site, environment=environment)
 
 
 def container_target(row: ContainerRow) -> Target:

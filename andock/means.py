@@ -14,7 +14,7 @@ from andock.messages import Request
 from andock.operation import Risk
 from andock.outbox import Outbox
 from andock.policy import Policy, Question
-from andock.protection import Protection
+from andock.protection import Protection, Surroundings
 from andock.signing import Verifier
 from andock.verdicts import question_of
 from andock.votes import Votes
@@ -35,6 +35,7 @@ class Means:
     verifier: Verifier
     instance: str
     announce: Mapping[str, str]  # environment -> channel that hears of changes asked for in private
+    surroundings: Surroundings | None = None  # of workers of engines: what of Andock runs there
 
     @property
     def votes(self) -> Votes:

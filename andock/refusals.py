@@ -100,8 +100,8 @@ class ProtectedTargetError(UserError):
 
     code = "protected_target"
 
-    def __init__(self, target: str, why: str) -> None:
-        super().__init__(f"`{target}` is refused: Andock itself runs on it ({why}). Do this by hand.")
+    def __init__(self, target: str, why: str, *, way_out: str = "Do this by hand.") -> None:
+        super().__init__(f"`{target}` is refused: Andock itself runs on it ({why}). {way_out}")
 
 
 class ImageNotAllowedError(UserError):

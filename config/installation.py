@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from andock.catalogue import Catalogue, load_catalogue
@@ -15,10 +16,12 @@ from andock.doorbell import Doorbell
 from andock.errors import ConfigError
 from andock.ledger import Ledger
 from andock.redaction import Redactor
+from andock.residents import Residents
 from andock.routing import Route, Routing
 from andock.signing import Verifier, load_verifier
 from config.live_policy import LivePolicy
 from config.logs import start_logging
+from config.own_container import find_container_ids
 from config.redactor import make_redactor, name_unread
 from config.services import ServiceFiles
 from config.settings import Settings
@@ -80,10 +83,20 @@ def start_process(
     """
     installation = load_installation(settings, own)
     start_logging(settings.log_level, part or line, installation.redactor)
+    _tell_where(installation.ledger)
     unread = name_unread(installation.sites, line, settings.config_dir)
     if unread:
         log.warning("secrets_not_known", references=unread, fix="andock doctor")
     return installation
+
+
+def _tell_where(ledger: Ledger) -> None:
+    """Let the workers know which container this process runs in, so that nobody stops it through them."""
+    ids = find_container_ids()
+    try:
+        Residents(ledger).tell(ids)
+    except RedisError as error:
+        log.warning("own_container_not_told", containers=ids, problem=type(error).__name__)
 
 
 def load_installation(settings: Settings, own: Callable[[Sites], Iterable[str]] = _nothing) -> Installation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from andock.belonging import RESERVED_LABELS
 from andock.errors import ConfigError
 from andock.ports.registry import ImageName
 from andock.ports.services import Service
@@ -12,7 +13,6 @@ from config.documents import Document, Place
 from config.sites import Engine, ImageRegistry, Sites
 from config.unsupported import EXTENSION
 
-_RESERVED = ("andock.", "com.docker.compose.")
 _OF_ENGINES = ("bridge", "default", "host", "none")
 
 
@@ -39,7 +39,7 @@ def check_service(
 
 def _check_labels(document: Document, place: Place, service: Service) -> None:
     for label in service.labels:
-        if label.startswith(_RESERVED):
+        if label.startswith(RESERVED_LABELS):
             raise ConfigError(
                 f"the label `{label}` is not yours to set: `andock.*` and `com.docker.compose.*` are taken.",
                 where=document.where((*place, "labels", label)),

@@ -162,7 +162,12 @@ class OwnMachines(Value):
     vms: tuple[str, ...] = Field(
         default=(), description="BIOS UUIDs of its own VMs, of vCenter and of their hosts"
     )
-    containers: tuple[str, ...] = Field(default=(), description="names or ids of its own containers")
+    containers: tuple[str, ...] = Field(
+        default=(), description="names of its own containers, or their ids of 12 or more digits"
+    )
+    engines: tuple[str, ...] = Field(
+        default=(), description="engines that it runs on, by name; they are not pruned"
+    )
 
 
 class Audit(Value):
@@ -329,14 +334,8 @@ def load_sites(path: Path) -> Sites:
     sites = document.parse(Sites)
     if not sites.names():
         raise ConfigError("names no site.", where=str(path), fix="add one under vcenters: or engines:.")
-    for index, name in enumerate(sites.audit.environments):
-        if name not in sites.environments:
-            near = difflib.get_close_matches(name, sites.environments, n=1)
-            raise ConfigError(
-                f"there is no environment `{name}`.",
-                where=document.where(("audit", "environments", index)),
-                fix=f"did you mean `{near[0]}`?" if near else f"use one of: {', '.join(sites.environments)}.",
-            )
+    _check_names(document, ("audit", "environments"), sites.audit.environments, sites.environments)
+    _check_names(document, ("own", "engines"), sites.own.engines, tuple(sites.engines))
     check_kinds(document, sites.events, ("events",))
     for name, vcenter in sites.vcenters.items():
         if vcenter.events is not None:
@@ -351,3 +350,17 @@ def load_sites(path: Path) -> Sites:
                 fix="mend it, such as `ACME-[A-Z0-9]{8,40}`; docs/running.md has the rules.",
             ) from error
     return sites
+
+
+def _check_names(
+    document: Document, place: tuple[str, str], named: Sequence[str], known: Sequence[str]
+) -> None:
+    """Raises ConfigError for the first name, at this place, that is none of those known."""
+    for index, name in enumerate(named):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise ConfigError(
+                f"there is no {place[-1].removesuffix('s')} `{name}`.",
+                where=document.where((*place, index)),
+                fix=f"did you mean `{near[0]}`?" if near else f"use one of: {', '.join(known) or 'none'}.",
+            )

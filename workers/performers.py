@@ -8,22 +8,28 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import structlog
+
 from andock.audit import Journal
 from andock.inventory import Inventory
 from andock.leases import Leases
 from andock.memberships import Roster
 from andock.operation import Backend, Ports
 from andock.outbox import Outbox
+from andock.protection import Protection
+from andock.residents import Residents
 from andock.runner import Runner
 from andock.signing import Signer, load_signer
 from andock.versions import VersionIndex
 from config.installation import Installation, connect
+from config.own_container import find_container_ids
 from config.settings import Settings
 from config.sites import Sites, Vcenter
 from workers.horse import HorseWorker, make_worker
 from workers.jobs import Performer, install
-from workers.own import find_own
+from workers.own import EngineSurroundings, find_own
 
+log = structlog.get_logger()
 OpenPorts = Callable[[], AbstractContextManager[Ports]]
 
 
@@ -37,6 +43,9 @@ def prepare_worker(
     else:
         open_ports, before_fork = _prepare_docker(installation, settings, names)
     runner = make_runner(installation, load_signer(settings.keys_dir, "worker"))
+    if backend is Backend.DOCKER:
+        surroundings = _make_surroundings(installation, settings, runner.protection)
+        runner = replace(runner, surroundings=surroundings)
 
     def refresh() -> None:
         before_fork()
@@ -65,6 +74,18 @@ def make_runner(installation: Installation, signer: Signer) -> Runner:
         verifier=verifier,
         instance=instance,
         announce=installation.sites.announce,
+    )
+
+
+def _make_surroundings(installation: Installation, settings: Settings, own: Protection) -> EngineSurroundings:
+    here = find_container_ids()
+    log.info("own_containers", here=here, declared=installation.sites.own.containers)
+    return EngineSurroundings(
+        own=own,
+        here=frozenset(here),
+        residents=Residents(installation.ledger),
+        redis_url=settings.redis_url.get_secret_value(),
+        engines=installation.sites.engines,
     )
 
 

@@ -20,6 +20,15 @@ from andock.ports.volumes import Volumes
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """A port of a running container that can be reached through its host."""
+
+    inner: str  # `80/tcp`
+    address: str  # on which the host listens; `0.0.0.0` or `::` for all
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerRow:
     """One container in a listing."""
 
@@ -33,15 +42,8 @@ class ContainerRow:
     image_id: str = ""  # sha256:..., which a name may leave for another image
     labels: Mapping[str, str] = field(default_factory=dict)
     health: str = ""  # healthy, unhealthy, starting, or empty without a health check
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A port of a running container that can be reached through its host."""
-
-    inner: str  # `80/tcp`
-    address: str  # on which the host listens; `0.0.0.0` or `::` for all
-    port: int
+    published: tuple[Published, ...] = ()
+    addresses: Mapping[str, str] = field(default_factory=dict)  # by network; empty for one that does not run
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,8 @@ class Container(ContainerRow):
     memory_limit: int = 0  # bytes, 0 for none
     cpus: float = 0.0  # 0 for no limit
     pid: int = 0
-    published: tuple[Published, ...] = ()
-    addresses: Mapping[str, str] = field(default_factory=dict)  # by network; empty for one that does not run
     last_check: str = ""  # what the last health check said, without secrets
+    removed_at_end: bool = False  # made with --rm
 
 
 class Containers(

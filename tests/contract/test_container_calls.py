@@ -12,8 +12,9 @@ from typing import Protocol
 import pytest
 
 from andock.errors import BackendRejectedError, Changed, DeadlineError, TargetNotFoundError
-from andock.operation import Ports, Reader
+from andock.operation import Mark, Ports, Reader, Writer
 from andock.operations.container.anatomy import CONTAINER_INFO, InfoParams
+from andock.operations.container.updating import CONTAINER_UPDATE, UpdateParams
 from andock.ports.allowances import NamedCommand
 from andock.ports.container_changes import LocalImage, NewContainer
 from andock.ports.container_insight import FileChange, Limits
@@ -36,6 +37,7 @@ class World(Protocol):
     @property
     def port(self) -> Containers: ...
     def run(self, name: str, lines: Sequence[str] = ()) -> str: ...
+    def run_with_rm(self, name: str) -> str: ...
     def write(self, container: str, line: str) -> None: ...
     def touch(self, container: str, path: str) -> None: ...
 
@@ -46,6 +48,11 @@ class FakeWorld:
 
     def run(self, name: str, lines: Sequence[str] = ()) -> str:
         return self.port.run(LIVE, name, lines)
+
+    def run_with_rm(self, name: str) -> str:
+        made = self.run(name)
+        self.port.temporary.add(made)
+        return made
 
     def write(self, container: str, line: str) -> None:
         self.port.write(container, line)
@@ -69,6 +76,17 @@ class RealWorld:
         made = self.engine.run_container(name, ["sh", "-c", script, "sh", *lines], environment=secret)
         until(lambda: "ready" in self.port.logs(LIVE, made, tail=100))
         return made
+
+    def run_with_rm(self, name: str) -> str:
+        settings = {
+            "Image": IMAGE,
+            "Cmd": ["sleep", "600"],
+            "Labels": {LABEL: self.engine.owner},
+            "HostConfig": {"AutoRemove": True},
+        }
+        made = self.engine.api.call("POST", "/containers/create", query={"name": name}, body=settings)["Id"]
+        self.engine.api.call("POST", f"/containers/{made}/start")
+        return str(made)
 
     def write(self, container: str, line: str) -> None:
         self._do(container, f"echo '{line}'")
@@ -205,6 +223,33 @@ def test_limits_are_set_one_by_one(world: World) -> None:
     world.port.update(LIVE, made, Limits(cpus=0.25, restart="unless-stopped"))
     now = world.port.read_limits(LIVE, made)
     assert (now.memory, now.cpus, now.pids, now.restart) == (64 * MIB, 0.25, 77, "unless-stopped")
+
+
+@pytest.mark.parametrize("with_swap", [96 * MIB, 64 * MIB, -1])
+def test_an_update_of_memory_leaves_as_much_swap_as_before(world: World, with_swap: int) -> None:
+    made = world.run("web")
+    world.port.update(LIVE, made, Limits(memory=64 * MIB, memory_with_swap=with_swap))
+    before = world.port.read_limits(LIVE, made)
+    assert before.memory_with_swap == with_swap
+    ctx = Writer(
+        watch=Eye(),
+        ports=Ports(containers=world.port),
+        checkpoint=lambda _mark: None,
+        mark=Mark(begun_at=0.0),
+    )
+
+    params = UpdateParams(container=(f"{LIVE}/web",), memory="128m")
+    for step in CONTAINER_UPDATE.plan(params, ctx).steps:
+        CONTAINER_UPDATE.apply(step, ctx)
+
+    now = world.port.read_limits(LIVE, made)
+    assert now.memory == 128 * MIB
+    assert now.memory_with_swap == (with_swap + 64 * MIB if with_swap > 0 else -1)
+
+
+def test_who_was_made_with_rm_says_so(world: World) -> None:
+    assert not world.port.read_container(LIVE, world.run("web")).removed_at_end
+    assert world.port.read_container(LIVE, world.run_with_rm("job")).removed_at_end
 
 
 def test_a_new_container_is_as_it_was_asked_for(world: World) -> None:

@@ -148,6 +148,10 @@ def test_a_listing_has_running_and_stopped_ones_by_name(world: World) -> None:
     assert listing.rows[0].labels["team"] == "a"
     assert listing.rows[0].image_id.startswith("sha256:")
     assert listing.rows[0].status.startswith("Up")
+    # what an engine says in both places is the same in both
+    for row in listing.rows:
+        found = world.port.read_container(LIVE, row.id)
+        assert (row.addresses, row.published) == (found.addresses, found.published)
 
 
 def test_an_engine_that_is_away_marks_itself_and_hides_nobody(world: World) -> None:

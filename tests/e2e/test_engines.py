@@ -268,6 +268,25 @@ def test_engine_disk_says_what_a_prune_then_frees(fleet: Installation, chat: Cha
     assert {f"/own-{name}", f"/up-{name}"} <= left
 
 
+def test_an_engine_that_andock_runs_on_is_not_pruned(fleet: Installation, chat: Chat) -> None:
+    engine = fleet.engines["edge-3"]
+    name, volume = f"left-{secrets.token_hex(3)}", f"data-{secrets.token_hex(3)}"
+    left = engine.run_container(name, ["true"])
+    engine.api.call("POST", f"/containers/{left}/wait")
+    engine.api.call("POST", "/volumes/create", body={"Name": volume, "Labels": {LABEL: engine.owner}})
+    own = engine.run_container(f"own-{name}", ["sleep", "600"], labels={OWN: "redis"})
+    try:
+        for command in ("/engine prune edge-3", "/volume prune --all --site edge-3"):
+            said = chat.ask(command).spoken.replace("`", "")
+            assert f"edge-3 is refused: Andock itself runs on it (container own-{name})" in said
+            assert "Prune it on its host" in said
+    finally:
+        engine.api.call("DELETE", f"/containers/{own}", query={"force": "1"})
+
+    assert engine.inspect(left).state == "exited"
+    assert volume in {found["Name"] for found in engine.api.call("GET", "/volumes")["Volumes"]}
+
+
 def test_engine_events_tell_what_died(chat: Chat, edge: Engine) -> None:
     name = f"short-{secrets.token_hex(3)}"
     made = edge.run_container(name, ["sh", "-c", "exit 3"])

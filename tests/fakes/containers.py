@@ -80,7 +80,7 @@ class FakeContainers(FakeContainerCalls, FakeFleet):
         self._reach(site)
         if (site, container) not in self.held:
             raise TargetNotFoundError("container", container[:12], searched=(site,))
-        return self.held[site, container]
+        return replace(self.held[site, container], removed_at_end=container in self.temporary)
 
     def start(self, site: str, container: str) -> None:
         self._change("start", site, container)

@@ -67,6 +67,7 @@ def read_one(client: EngineClient, site: str, engine: Engine, container: str) ->
         published=tuple(published_by(found)),
         addresses=addresses_of(found),
         last_check=_last_check(state),
+        removed_at_end=bool(host.get("AutoRemove")),
     )
 
 
@@ -78,7 +79,7 @@ def published_by(found: Mapping[str, Any]) -> Iterable[Published]:
 
 
 def addresses_of(found: Mapping[str, Any]) -> dict[str, str]:
-    """A running container's own addresses by network, out of its inspection."""
+    """A running container's own addresses by network, out of its inspection or its line in a listing."""
     networks = (found.get("NetworkSettings") or {}).get("Networks") or {}
     told = {
         name: network.get("IPAddress") or network.get("GlobalIPv6Address") or ""
@@ -126,7 +127,16 @@ def _row(site: str, engine: Engine, listed: Mapping[str, Any]) -> ContainerRow:
         environment=_environment(engine, labels),
         labels=labels,
         health=_health(listed.get("Status", "")),
+        published=tuple(_listed_ports(listed.get("Ports") or ())),
+        addresses=addresses_of(listed),
     )
+
+
+def _listed_ports(ports: Iterable[Mapping[str, Any]]) -> Iterable[Published]:
+    for port in ports:
+        if port.get("PublicPort"):
+            inner = f"{port['PrivatePort']}/{port.get('Type', 'tcp')}"
+            yield Published(inner, port.get("IP", ""), int(port["PublicPort"]))
 
 
 def _health(status: str) -> str:

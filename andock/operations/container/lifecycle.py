@@ -8,6 +8,7 @@ from pydantic import Field
 
 from andock.errors import BackendError, Changed, OutcomeUnknownError
 from andock.operation import Backend, Change, Done, Plan, Reader, Risk, Step, Writer
+from andock.operations.container.losses import warn_of_end
 from andock.operations.container.selection import Changing
 from andock.operations.container.settling import grace_of, settle_restart, settle_start, settle_stop
 from andock.operations.container.steps import DOWN, UP, begin, check_runs, plan_each, tell
@@ -36,8 +37,9 @@ def plan_start(params: StartParams, ctx: Reader) -> Plan:
 
 
 def plan_stop(params: StopParams, ctx: Reader) -> Plan:
-    """One step for each container; a TargetStateError for one that is down."""
-    return plan_each(params, ctx, "stop", wanted="running", refused=DOWN, args={"grace": params.grace})
+    """One step for each container, with what goes if it was made with --rm; else as `plan_start`."""
+    plan = plan_each(params, ctx, "stop", wanted="running", refused=DOWN, args={"grace": params.grace})
+    return warn_of_end(plan, ctx)
 
 
 def plan_restart(params: StopParams, ctx: Reader) -> Plan:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue, field_validator
 
+from andock.belonging import RESERVED_LABELS
 from andock.operation import Params
 from andock.operations.container.quantities import CPUS, MEMORY, read_cpus, read_memory
 from andock.operations.container.renaming import NAME
@@ -89,6 +90,11 @@ class RunParams(Params):
         for label in labels:
             if not label.partition("=")[0] or "=" not in label:
                 raise ValueError(f"is no label: `{label}`; write `key=value`")
+            if label.startswith(RESERVED_LABELS):
+                raise ValueError(
+                    f"`{label.partition('=')[0]}` is not yours to set: keys that begin with `andock.` or "
+                    "`com.docker.compose.` say whose a container is; choose another key"
+                )
         return labels
 
     @field_validator("bind")

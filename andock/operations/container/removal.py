@@ -19,12 +19,11 @@ from andock.operation import (
     Unknown,
     Writer,
 )
+from andock.operations.container.losses import list_mounts, tell_loss
 from andock.operations.container.selection import Changing
 from andock.operations.container.settling import settle_by, since
 from andock.operations.container.steps import UP, begin, plan_each, tell
-from andock.ports.container_insight import Anatomy, MountedVolume
 from andock.ports.containers import Container
-from andock.sizes import write_size
 
 _REMOVE_SECONDS = 30  # an engine that was told has removed it by then, unless it hangs
 _GOING = frozenset({"removing", "dead"})
@@ -57,31 +56,10 @@ def _say_loss(step: Step, ctx: Reader, *, volumes: bool) -> Step:
     """The step with names, id and what goes with it; an approval is bound to its volumes, not to sizes."""
     target = step.target
     anatomy = ctx.containers.read_anatomy(target.site, target.id)
-    lost = [f"its writable layer of {write_size(anatomy.writable_bytes)}", *_lost_volumes(anatomy, volumes)]
     ends = "; it is killed first" if step.facts["state"] in UP else ""
-    stay = _staying(anatomy, volumes)
-    text = (
-        f"remove `{target.name}` ({step.facts['state']}, id {target.id[:12]}){ends}. "
-        f"Lost: {' and '.join(lost)}.{stay}"
-    )
-    mounted = ",".join(sorted(f"{_name_of(volume)}:{volume.destination}" for volume in anatomy.volumes))
-    return step.model_copy(update={"text": text, "facts": {**step.facts, "volumes": mounted}})
-
-
-def _lost_volumes(anatomy: Anatomy, volumes: bool) -> list[str]:
-    gone = [volume for volume in anatomy.volumes if volume.anonymous and volumes]
-    return [f"the anonymous volume {volume.name[:12]} at {volume.destination}" for volume in gone]
-
-
-def _staying(anatomy: Anatomy, volumes: bool) -> str:
-    stay = [volume for volume in anatomy.volumes if volume.name and not (volume.anonymous and volumes)]
-    if not stay:
-        return ""
-    return " Stays: " + ", ".join(f"volume {_name_of(volume)}" for volume in stay) + "."
-
-
-def _name_of(volume: MountedVolume) -> str:
-    return (volume.name[:12] if volume.anonymous else volume.name) or volume.source
+    loss = tell_loss(anatomy, volumes=volumes)
+    text = f"remove `{target.name}` ({step.facts['state']}, id {target.id[:12]}){ends}.{loss}"
+    return step.model_copy(update={"text": text, "facts": {**step.facts, "volumes": list_mounts(anatomy)}})
 
 
 def apply_remove(step: Step, ctx: Writer) -> Done:

@@ -23,6 +23,7 @@ from andock.operation import (
     Unknown,
     Writer,
 )
+from andock.operations.container.losses import warn_of_end
 from andock.operations.container.selection import Changing
 from andock.operations.container.settling import settle_by, since
 from andock.operations.container.steps import DOWN, UP, begin, plan_each, tell
@@ -49,18 +50,16 @@ class PauseParams(Changing):
 def plan_kill(params: KillParams, ctx: Reader) -> Plan:
     """One step for each container; a TargetStateError for one that is down."""
     plan = plan_each(params, ctx, "kill", wanted="running", refused=DOWN, args={"signal": params.signal})
-    steps = tuple(_say_loss(step, ctx, params.signal) for step in plan.steps)
-    return plan.model_copy(update={"batches": (steps,)})
+    steps = tuple(_say_signal(step, params.signal) for step in plan.steps)
+    return warn_of_end(plan.model_copy(update={"batches": (steps,)}), ctx)
 
 
-def _say_loss(step: Step, ctx: Reader, name: str) -> Step:
-    """The step with what is lost: by a KILL what it has in memory, and all of it if it was made with --rm."""
+def _say_signal(step: Step, name: str) -> Step:
+    """The step with its signal, and what is lost by a KILL: what it has in memory."""
     target = step.target
     said = f"send {name} to `{target.name}` ({step.facts['state']}, id {target.id[:12]})"
     if name == _KILL:
         said += "; it has no time to save anything"
-    if ctx.containers.read_anatomy(target.site, target.id).removed_at_end:
-        said += "; made with --rm, it and its anonymous volumes are gone when it ends"
     return step.model_copy(update={"text": said})
 
 

@@ -83,18 +83,28 @@ def _wanted(params: UpdateParams, old: Limits) -> Limits:
     memory = read_memory(params.memory) if params.memory else 0
     return Limits(
         memory=memory,
-        # the engine's own rule; it refuses a memory limit above the one with swap
-        memory_with_swap=2 * memory if old.memory_with_swap > 0 else 0,
+        memory_with_swap=_with_swap(memory, old) if memory else 0,
         cpus=read_cpus(params.cpus) if params.cpus else 0.0,
         pids=params.pids or 0,
         restart=params.restart or "",
     )
 
 
+def _with_swap(memory: int, old: Limits) -> int:
+    """The limit of memory and swap together, with as much swap as before; an engine left alone may refuse.
+
+    Without a limit on swap there is none afterwards; without one on memory so far, the engine says.
+    """
+    if old.memory_with_swap <= 0:
+        return old.memory_with_swap
+    return memory + max(0, old.memory_with_swap - old.memory)
+
+
 def _fits(now: Limits, new: Limits) -> bool:
     """Whether it has everything that was asked for."""
     return (
         (not new.memory or now.memory == new.memory)
+        and (not new.memory_with_swap or now.memory_with_swap == new.memory_with_swap)
         and (not new.cpus or abs(now.cpus - new.cpus) < 0.001)  # noqa: PLR2004  the finest that can be typed
         and (not new.pids or now.pids == new.pids)
         and (not new.restart or now.restart == new.restart)
@@ -102,15 +112,22 @@ def _fits(now: Limits, new: Limits) -> bool:
 
 
 def _difference(old: Limits, new: Limits) -> str:
-    """`memory 64 MiB -> 128 MiB, cpus none -> 0.5`."""
+    """`memory 64 MiB -> 128 MiB, with swap 128 MiB -> 192 MiB, cpus none -> 0.5`."""
     before, after = _parts(old), _parts(new)
-    asked = {"memory": new.memory, "cpus": new.cpus, "pids": new.pids, "restart": new.restart}
+    asked = {
+        "memory": new.memory,
+        "with swap": new.memory_with_swap if new.memory_with_swap != old.memory_with_swap else 0,
+        "cpus": new.cpus,
+        "pids": new.pids,
+        "restart": new.restart,
+    }
     return ", ".join(f"{name} {before[name]} -> {after[name]}" for name, value in asked.items() if value)
 
 
 def _parts(limits: Limits) -> dict[str, str]:
     return {
         "memory": write_size(limits.memory) if limits.memory else "none",
+        "with swap": write_size(limits.memory_with_swap) if limits.memory_with_swap > 0 else "none",
         "cpus": f"{limits.cpus:g}" if limits.cpus else "none",
         "pids": str(limits.pids) if limits.pids else "none",
         "restart": limits.restart or "no",

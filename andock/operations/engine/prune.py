@@ -79,7 +79,9 @@ def plan_prune(params: PruneParams, ctx: Reader) -> Plan:
         raise UserError(f"Nothing to prune on {engine.site}: everything there is used, kept or Andock's own.")
     freed = sum(one.size for one in chosen) + cache
     steps.sort(key=lambda step: _ORDER[step.target.kind])
-    return Plan(batches=_batches(steps), warnings=_warnings(engine, freed, own, left))
+    # whoever removes what lies on an engine prunes the engine, and of Andock's own that is refused
+    touches = (target_of(engine),)
+    return Plan(batches=_batches(steps), warnings=_warnings(engine, freed, own, left), touches=touches)
 
 
 def _is_kept(one: Held, keep: Iterable[str]) -> bool:

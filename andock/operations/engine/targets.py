@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from andock.belonging import engine_target
 from andock.errors import UnknownSiteError, UserError
 from andock.naming import list_names, reached, similar_names
 from andock.operation import Reader, Target
@@ -14,7 +15,7 @@ NAMING_OR_ALL = "Its name in sites.yaml; without one, all."
 
 def target_of(row: EngineRow) -> Target:
     """What policy judges."""
-    return Target(kind="engine", site=row.site, id=row.site, name=row.site, environment=row.environment)
+    return engine_target(row.site, row.environment)
 
 
 def list_engines(ctx: Reader, name: str | None) -> Listing[EngineRow]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
+from andock.belonging import engine_target
 from andock.errors import TargetNotFoundError, UserError
 from andock.naming import count, list_names, pick, reached, tell_away
 from andock.operation import Backend, Change, Done, Mark, Params, Plan, Reader, Risk, Settled, Step, Writer
@@ -56,7 +57,13 @@ def plan_prune(params: PruneParams, ctx: Reader) -> Plan:
         warnings += (f"Left alone, as Andock's own: {list_names([row.name for row in own])}.",)
     if left:
         warnings += (f"{count(left, 'smaller volume')} left for the next time.",)
-    return Plan(batches=(tuple(_step(row) for row in largest),), warnings=warnings)
+    # whoever removes volumes prunes their engines, and of Andock's own that is refused
+    sites = dict.fromkeys(row.site for row in largest)
+    return Plan(
+        batches=(tuple(_step(row) for row in largest),),
+        warnings=warnings,
+        touches=tuple(engine_target(site, ctx.containers.environment_of(site, {})) for site in sites),
+    )
 
 
 def _step(row: VolumeRow) -> Step:

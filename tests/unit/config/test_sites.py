@@ -299,6 +299,18 @@ def complaint(path: Path) -> str:
             """
             engines:
               edge: {url: "unix:///s", environment: prod}
+            own:
+              engines:
+                - egde
+            """,
+            5,
+            "there is no engine `egde`. Fix: did you mean `edge`?",
+            id="an own engine that is none",
+        ),
+        pytest.param(
+            """
+            engines:
+              edge: {url: "unix:///s", environment: prod}
             audit: {environments: [prod]}
             """,
             3,

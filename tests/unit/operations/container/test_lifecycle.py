@@ -20,6 +20,7 @@ from andock.operations.container.lifecycle import (
     StartParams,
     StopParams,
 )
+from andock.ports.container_insight import MountedVolume
 from tests.unit.operations.container.chat import Chat
 
 
@@ -132,6 +133,28 @@ def test_a_job_that_ends_well_at_once_was_started(chat: Chat) -> None:
     chat.containers.dying = 0
     done = CONTAINER_START.apply(step_of(chat, "start"), chat.writer())
     assert done.text == "`web` was started, and ended with exit code 0."
+
+
+def test_a_plan_to_stop_says_what_goes_with_a_container_made_with_rm(chat: Chat) -> None:
+    web, job = (chat.containers.run("edge-1", name) for name in ("web", "job"))
+    volumes = (
+        MountedVolume("a" * 64, "/v/a", "/cache", anonymous=True),
+        MountedVolume("data", "/v/d", "/data"),
+    )
+    chat.containers.mounted |= {web: volumes, job: volumes}
+    chat.containers.temporary.add(job)
+
+    plan = CONTAINER_STOP.plan(StopParams(container=("web", "job")), chat.reader())
+
+    assert plan.steps[0].text == "stop `web` (running)"
+    assert plan.steps[1].text == (
+        "stop `job` (running). Made with --rm, it is removed when it ends. Lost: its writable layer of "
+        "1.5 KiB and the anonymous volume aaaaaaaaaaaa at /cache. Stays: volume data."
+    )
+    assert plan.warnings == ("`job` was made with --rm: when it ends it is removed for good",)
+    assert [step.facts["removed_at_end"] for step in plan.steps] == ["no", "yes"]
+    chat.containers.mounted[job] = ()
+    assert CONTAINER_STOP.plan(StopParams(container=("web", "job")), chat.reader()).digest != plan.digest
 
 
 def test_a_container_made_with_rm_is_gone_after_a_stop(chat: Chat) -> None:

@@ -108,6 +108,13 @@ def test_a_path_is_whole_and_plain_so_that_no_rule_is_walked_around(bind: str) -
         RunParams.model_validate({**ASKED, "bind": (bind,)})
 
 
+@pytest.mark.parametrize("label", ["andock.service=api", "andock.role=", "com.docker.compose.project=shop"])
+def test_labels_that_say_whose_a_container_is_are_not_to_be_set(label: str) -> None:
+    with pytest.raises(ValidationError, match=f"`{label.partition('=')[0]}` is not yours to set"):
+        RunParams.model_validate({**ASKED, "label": ("env=prod", label)})
+    assert RunParams.model_validate({**ASKED, "label": ("andocked=yes",)}).label == ("andocked=yes",)
+
+
 def test_an_engine_must_be_named_where_there_are_several(lab: Chat) -> None:
     with pytest.raises(UserError, match=r"Say on which engine, with `--engine`: `edge-1`, `edge-2`"):
         plan(lab, site=None)

@@ -11,6 +11,7 @@ from andock.operations.container.signals import (
     KillParams,
     PauseParams,
 )
+from andock.ports.container_insight import MountedVolume
 from tests.unit.operations.container.chat import Chat
 
 
@@ -41,7 +42,11 @@ def test_a_plan_to_kill_says_what_is_lost(chat: Chat) -> None:
         f"send KILL to `web` (running, id {made[:12]}); it has no time to save anything"
     )
     chat.containers.temporary.add(made)
-    assert "it and its anonymous volumes are gone" in kill_step(chat, "TERM").text
+    chat.containers.mounted[made] = (MountedVolume("a" * 64, "/v/a", "/cache", anonymous=True),)
+    assert kill_step(chat, "TERM").text == (
+        f"send TERM to `web` (running, id {made[:12]}). Made with --rm, it is removed when it ends. "
+        "Lost: its writable layer of 1.5 KiB and the anonymous volume aaaaaaaaaaaa at /cache."
+    )
 
 
 def test_kill(chat: Chat) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pydantic import ValidationError
 
@@ -27,10 +29,44 @@ def test_a_plan_says_before_and_after(chat: Chat) -> None:
     limited(chat)
     step = plan(chat, memory="256m", cpus="0.5", pids=100, restart="always").steps[0]
     assert step.text == (
-        "update `web` (running): memory 64 MiB -> 256 MiB, cpus none -> 0.5, pids none -> 100, "
-        "restart no -> always"
+        "update `web` (running): memory 64 MiB -> 256 MiB, with swap 128 MiB -> 320 MiB, cpus none -> 0.5, "
+        "pids none -> 100, restart no -> always"
     )
-    assert step.facts["limits"] == "memory 64 MiB, cpus none, pids none, restart no"
+    assert step.facts["limits"] == "memory 64 MiB, with swap 128 MiB, cpus none, pids none, restart no"
+
+
+@pytest.mark.parametrize(
+    ("old", "kept"),
+    [
+        pytest.param(Limits(64 * MIB, 128 * MIB), 320 * MIB, id="as much swap as before"),
+        pytest.param(Limits(64 * MIB, 64 * MIB), 256 * MIB, id="no swap"),
+        pytest.param(Limits(64 * MIB, -1), -1, id="unlimited swap"),
+        pytest.param(Limits(), 0, id="the engine's own where nothing was limited"),
+    ],
+)
+def test_more_memory_is_not_more_swap(chat: Chat, old: Limits, kept: int) -> None:
+    made = limited(chat)
+    chat.containers.limits[made] = old
+    step = plan(chat, memory="256m").steps[0]
+    assert ("with swap" in step.text) == (kept > 0)
+
+    CONTAINER_UPDATE.apply(step, chat.writer())
+
+    assert chat.containers.limits[made].memory_with_swap == kept
+
+
+def test_a_limit_with_swap_that_came_out_otherwise_is_not_called_done(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = limited(chat)
+    step = plan(chat, memory="256m").steps[0]
+
+    def double(site: str, container: str, new: Limits) -> None:
+        chat.containers.limits[made] = replace(new, memory_with_swap=2 * new.memory, restart="no")
+
+    monkeypatch.setattr(chat.containers, "update", double)
+    with pytest.raises(OutcomeUnknownError, match="with swap 512 MiB"):
+        CONTAINER_UPDATE.apply(step, chat.writer())
 
 
 def test_less_memory_than_it_uses_is_warned_of(chat: Chat) -> None:
@@ -59,10 +95,10 @@ def test_update(chat: Chat) -> None:
     made = limited(chat)
     step = plan(chat, memory="256m").steps[0]
     assert CONTAINER_UPDATE.apply(step, chat.writer()) == Done(
-        text="`web` is updated: memory 64 MiB -> 256 MiB."
+        text="`web` is updated: memory 64 MiB -> 256 MiB, with swap 128 MiB -> 320 MiB."
     )
     # the limit with swap goes along, or the engine would refuse
-    assert chat.containers.read_limits("edge-1", made) == Limits(256 * MIB, 512 * MIB, 0.0, 0, "no")
+    assert chat.containers.read_limits("edge-1", made) == Limits(256 * MIB, 320 * MIB, 0.0, 0, "no")
 
 
 def test_an_update_that_changed_nothing_is_not_called_done(

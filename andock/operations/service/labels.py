@@ -13,6 +13,7 @@ ENVIRONMENT = "andock.environment"
 VERSION = "andock.version"
 DIGEST = "andock.digest"
 CONFIG = "andock.config"
+PARTS = "andock.parts"
 SLOT = "andock.slot"
 DEPLOYMENT = "andock.deployment"
 HEALTHY = "andock.healthy"
@@ -76,12 +77,24 @@ def keeper_of(name: str) -> str:
     return found["request"] if found else ""
 
 
+def write_parts(parts: Mapping[str, str]) -> str:
+    """What a configuration is made of, as `ports=0123ab environment.MODE=4567cd`."""
+    return " ".join(f"{name.replace(' ', '.', 1)}={digits}" for name, digits in parts.items())
+
+
+def read_parts(text: str) -> Mapping[str, str]:
+    """Read what `write_parts` wrote."""
+    pairs = (word.rpartition("=") for word in text.split())
+    return {name.replace(".", " ", 1): digits for name, _, digits in pairs}
+
+
 def labels_of(
     service: str,
     environment: str,
     *,
     version: Version,
     config: str,
+    parts: Mapping[str, str],
     slot: int,
     request: str,
     healthy: Iterable[Version],
@@ -93,6 +106,7 @@ def labels_of(
         VERSION: version.tag,
         DIGEST: version.digest,
         CONFIG: config,
+        PARTS: write_parts(parts),
         SLOT: str(slot),
         DEPLOYMENT: request,
         HEALTHY: " ".join(known.written for known in healthy),

@@ -31,6 +31,7 @@ def new_container(
         told.environment,
         version=told.version,
         config=told.config,
+        parts=service.parts,
         slot=slot,
         request=request,
         healthy=healthy,

@@ -232,8 +232,9 @@ def _clean(wanted: Wanted, order: Order, site: str) -> Step:
 
 def _text(wanted: Wanted, order: Order, standing: Standing) -> str:
     many = "" if wanted.replicas == 1 else f", {wanted.replicas} replicas"
-    configs = {replica.config for replica in standing.current.values()} - {wanted.service.config}
-    changed = f", config {', '.join(sorted(configs))} to {wanted.service.config}" if configs else ""
+    others = [one for one in standing.current.values() if one.config != wanted.service.config]
+    things = dict.fromkeys(name for one in others for name in one.list_changes(wanted.service))
+    changed = f", config: {', '.join(things)}" if others else ""
     return (
         f"roll `{wanted.service.name}` {wanted.version.full} out on {standing.site}, which runs "
         f"{standing.text}: {order}{many}{changed}"

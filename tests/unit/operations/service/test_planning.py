@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -18,7 +19,7 @@ from andock.operations.service.promotion import PromoteParams, plan_promote
 from andock.operations.service.returning import RollbackParams, plan_rollback
 from andock.operations.service.scaling import ScaleParams, plan_restart, plan_scale
 from andock.ports.registry import ImageName
-from andock.ports.services import Check, Place, Rollout
+from andock.ports.services import Check, Place, Rollout, SecretRef
 from andock.refusals import ImageNotAllowedError, NotListedError
 from config.containers import AllowedByFile, Powers
 from tests.unit.operations.service.stage import API, IMAGE, V1, V2, Stage, texts
@@ -116,12 +117,36 @@ def test_a_rerun_of_the_same_is_no_change() -> None:
     )
 
 
-def test_a_file_that_was_changed_is_a_change() -> None:
+def test_a_file_that_was_changed_is_a_change_and_its_approvers_read_what_of_it() -> None:
     stage = Stage()
+    stage.change_service(
+        environment={"MODE": "slow", "TOKEN": SecretRef("env", "API_TOKEN"), "OLD.NAME": "1"},
+        ports=("8080:80",),
+    )
+    stage.services.secrets[SecretRef("env", "API_TOKEN")] = "four"
     deployed(stage, "v1")
-    stage.change_service(environment={"MODE": "fast"})
+    assert not any("config" in step.text for step in plan(stage, "v2").steps)
+    stage.change_service(
+        environment={"MODE": "fast", "TOKEN": SecretRef("env", "API_TOKEN"), "PIN": SecretRef("file", "pin")},
+        ports=("8080:80", "9090:90"),
+        command=("serve", "--all"),
+        limits=replace(API.limits, memory=64 * MIB),
+    )
     roll = plan(stage, "v1").steps[0]
-    assert "config " in roll.text
+    said = "command, ports, environment MODE, environment PIN, memory, environment OLD.NAME"
+    assert roll.text.endswith(f", config: {said}")
+
+
+def test_of_a_secret_a_containers_labels_hold_digits_of_where_it_lies_and_no_more() -> None:
+    stage, token = Stage(), SecretRef("env", "API_TOKEN")
+    stage.change_service(environment={"TOKEN": token})
+    stage.services.secrets[token] = "four"
+    deployed(stage, "v1")
+    before = stage.on("edge-2")["api-1"].labels["andock.parts"]
+    stage.services.secrets[token] = "five"
+    stage.deploy(lambda ctx: plan_restart(PlaceParams(name="api", environment="prod"), ctx), "again")
+    assert stage.on("edge-2")["api-1"].labels["andock.parts"] == before
+    assert re.fullmatch(r"stop_grace_period=\w{6} environment\.TOKEN=[0-9a-f]{6} restart=\w{6}", before)
 
 
 def test_what_is_unhealthy_is_made_anew() -> None:

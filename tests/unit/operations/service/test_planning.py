@@ -439,6 +439,21 @@ def test_what_is_not_proven_is_not_promoted() -> None:
         promoted(stage)
 
 
+def test_it_is_warned_of_an_environment_that_a_promotion_skips() -> None:
+    stage = Stage()
+    dev, staging = Place("dev", ("edge-4",)), Place("staging", ("edge-1",), after="dev")
+    stage.change_service(
+        places={"dev": dev, "staging": staging, "prod": Place("prod", ("edge-2",), "staging")}
+    )
+    deployed(stage, "v1", environment="dev")
+    params = PromoteParams(name="api", environment="prod", from_="dev")
+    found = plan_promote(params, stage.reader("up"))
+    assert "not proven in staging: edge-1 has nothing of it" in found.warnings
+    deployed(stage, "v1", environment="staging")
+    assert not any("proven" in said for said in plan_promote(params, stage.reader("up")).warnings)
+    assert not any("proven" in said for said in promoted(stage).warnings)
+
+
 def test_scaling_adds_and_takes_away_and_leaves_the_rest_alone() -> None:
     stage = Stage()
     deployed(stage, "v1")

@@ -66,7 +66,7 @@ class Place:
 
     environment: str
     engines: tuple[str, ...]  # in the order of the roll-out; all of the service's engines are of one pool
-    after: str = ""  # the environment that a version must be healthy in first
+    after: str = ""  # the environment before: what is not healthy there is warned of, and not promoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class Service:
     # `8080:80`, `127.0.0.1:8080:80/udp`; of `8080-8082:80` the engine takes a free one
     ports: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()  # `data:/var/lib/api` or `/host/path:/inside:ro`; the latter is a power
+    external_volumes: tuple[str, ...] = ()  # those of them that the engines must have: none is made
     # the engines must have them, and the service's name is an alias on each; `host`, then alone, is a power
     networks: tuple[str, ...] = ()
     healthcheck: HealthCheck | None = None  # None: the image's own

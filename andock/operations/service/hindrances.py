@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from andock.errors import UserError
+from andock.errors import TargetNotFoundError, UserError
 from andock.naming import list_names
 from andock.operation import Reader
 from andock.operations.service.labels import Version
@@ -64,6 +64,19 @@ def refuse_missing_networks(service: Service, place: Place, ctx: Reader) -> None
                     f"{site} has no network `{network}`, which `{service.name}` is to be in. Make it there "
                     f"first: `docker network create {network}`."
                 )
+
+
+def refuse_missing_volumes(service: Service, place: Place, ctx: Reader) -> None:
+    """Raises UserError when an engine lacks an external volume: it would silently make an empty one."""
+    for site in place.engines:
+        for volume in service.external_volumes:
+            try:
+                ctx.containers.read_volume(site, volume)
+            except TargetNotFoundError as error:
+                raise UserError(
+                    f"{site} has no volume `{volume}`, which is `external` in `{service.name}`. Make it there "
+                    f"first: `docker volume create {volume}`. Without `external`, an empty one is made."
+                ) from error
 
 
 def warn_of_disk(size: int, sites: Iterable[str], ctx: Reader) -> list[str]:

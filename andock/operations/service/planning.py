@@ -21,6 +21,7 @@ from andock.operations.service.assignment import (
 from andock.operations.service.hindrances import (
     powers_of,
     refuse_missing_networks,
+    refuse_missing_volumes,
     refuse_unasked_checks,
     warn_of_disk,
     warn_of_leftovers,
@@ -101,7 +102,8 @@ def plan_rollout(wanted: Wanted, ctx: Reader) -> Plan:
         NoChangeError: all engines have it already.
         NameTakenError: somebody else's container has a replica's name.
         NotListedError: `powers:` does not allow what the service asks for of its engines.
-        UserError: the ports have no room, a network is missing, or a check cannot be asked.
+        UserError: the ports have no room, a network or an external volume is missing, or a check cannot
+            be asked.
         BackendUnavailableError: an engine of the place does not answer.
     """
     service, place = wanted.service, wanted.place
@@ -112,6 +114,7 @@ def plan_rollout(wanted: Wanted, ctx: Reader) -> Plan:
     for standing in standings.values():
         standing.refuse_strangers(range(1, wanted.replicas + 1))
     refuse_missing_networks(service, place, ctx)
+    refuse_missing_volumes(service, place, ctx)
     todo = [site for site in place.engines if not wanted.is_met_on(standings[site])]
     if not todo:
         raise NoChangeError(

@@ -339,6 +339,17 @@ def test_a_network_that_is_missing_is_told_with_the_way_out() -> None:
         plan(stage, "v1")
 
 
+def test_an_external_volume_that_is_missing_is_told_with_the_way_out() -> None:
+    stage = Stage()
+    stage.change_service(volumes=("db:/var/lib/api", "cache:/cache"), external_volumes=("db",))
+    stage.containers.hold_volume("edge-2", "db")
+    with pytest.raises(UserError, match=r"edge-3 has no volume `db`.*docker volume create db"):
+        plan(stage, "v1")
+    for site in ("edge-3", "edge-4"):
+        stage.containers.hold_volume(site, "db")
+    plan(stage, "v1")
+
+
 def test_a_check_that_cannot_be_asked_is_refused_with_the_way_out() -> None:
     stage = Stage()
     stage.change_service(checks=(Check("/ready", 8080),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from andock.belonging import SERVICE_LABEL
 from andock.ports.registry import ImageName
@@ -16,8 +17,11 @@ CONFIG = "andock.config"
 PARTS = "andock.parts"
 SLOT = "andock.slot"
 DEPLOYMENT = "andock.deployment"
+ASKER = "andock.asker"
+MADE = "andock.made"
 HEALTHY = "andock.healthy"
 MOST_HEALTHY = 5  # versions that a container remembers
+_MOMENT = "%Y-%m-%d %H:%M UTC"
 _SHORT = 12  # digits of a digest that people read
 _KEPT = re.compile(r".*-before-(?P<request>[a-z0-9]+)")
 
@@ -97,9 +101,10 @@ def labels_of(
     parts: Mapping[str, str],
     slot: int,
     request: str,
+    asker: str,
     healthy: Iterable[Version],
 ) -> Mapping[str, str]:
-    """The labels of a container to be made."""
+    """The labels of a container that is made now."""
     return {
         SERVICE_LABEL: service,
         ENVIRONMENT: environment,
@@ -109,6 +114,8 @@ def labels_of(
         PARTS: write_parts(parts),
         SLOT: str(slot),
         DEPLOYMENT: request,
+        ASKER: asker,
+        MADE: datetime.now(UTC).strftime(_MOMENT),
         HEALTHY: " ".join(known.written for known in healthy),
     }
 

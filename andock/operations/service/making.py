@@ -34,6 +34,7 @@ def new_container(
         parts=service.parts,
         slot=slot,
         request=request,
+        asker=told.asker,
         healthy=healthy,
     )
     network = service.networks[0] if service.networks else ""

@@ -25,6 +25,7 @@ from andock.operations.service.hindrances import (
     refuse_unasked_checks,
     warn_of_disk,
     warn_of_leftovers,
+    warn_of_others,
 )
 from andock.operations.service.labels import Version
 from andock.operations.service.ports import choose_order
@@ -125,6 +126,7 @@ def plan_rollout(wanted: Wanted, ctx: Reader) -> Plan:
     pulls = [site for site in todo if ctx.containers.local_image(site, wanted.resolved.name.pinned) is None]
     said += warn_of_disk(wanted.resolved.size, pulls, ctx)
     said += warn_of_leftovers(standings.values())
+    said += warn_of_others(standings.values(), wanted.version, ctx.actor)
     batches = _batches(wanted, order, [standings[site] for site in todo], ctx)
     pulling = tuple(_pull(wanted, site) for site in pulls)
     return Plan(
@@ -157,7 +159,7 @@ def _batches(wanted: Wanted, order: Order, standings: list[Standing], ctx: Reade
     ]
 
 
-def _assign(wanted: Wanted, order: Order, delay: float = 0.0) -> Assignment:
+def _assign(wanted: Wanted, order: Order, delay: float = 0.0, asker: str = "") -> Assignment:
     return Assignment(
         service=wanted.service.name,
         environment=wanted.place.environment,
@@ -168,6 +170,7 @@ def _assign(wanted: Wanted, order: Order, delay: float = 0.0) -> Assignment:
         monitor=wanted.rollout.monitor,
         grace=wanted.service.stop_grace,
         delay=delay,
+        asker=asker,
         fresh=wanted.fresh,
         back=wanted.back,
     )
@@ -203,7 +206,7 @@ def _roll(wanted: Wanted, order: Order, standing: Standing, delay: float, ctx: R
         target=target,
         text=_text(wanted, order, standing),
         facts={"digest": wanted.version.digest, "config": wanted.service.config, **facts},
-        args=_assign(wanted, order, delay).model_dump(mode="json"),
+        args=_assign(wanted, order, delay, ctx.actor).model_dump(mode="json"),
         doing="starting",
         ended="healthy",
         undo=Step(

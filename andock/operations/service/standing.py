@@ -28,6 +28,8 @@ class Replica:
     config: str
     parts: Mapping[str, str]  # digits for each thing of its config
     deployment: str  # the request that made it
+    asker: str  # the name of who asked for that
+    made: str  # when, as people read it
     healthy: tuple[Version, ...]  # newest first: what was healthy here before it
     keeper: str = ""  # the deployment that set it aside
 
@@ -193,6 +195,8 @@ def _replica(row: ContainerRow, service: str, environment: str) -> Replica | Non
         config=said.get(labels.CONFIG, ""),
         parts=labels.read_parts(said.get(labels.PARTS, "")),
         deployment=said.get(labels.DEPLOYMENT, ""),
+        asker=said.get(labels.ASKER, ""),
+        made=said.get(labels.MADE, ""),
         healthy=tuple(Version.parse(text) for text in said.get(labels.HEALTHY, "").split()),
         keeper=keeper_of(row.name),
     )

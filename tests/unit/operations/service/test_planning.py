@@ -262,6 +262,21 @@ def test_it_is_warned_of_different_versions_and_of_what_others_have_set_aside() 
     assert any(said.startswith("different versions run now: edge-2 v2") for said in warnings)
 
 
+def test_it_is_warned_of_another_version_that_somebody_else_brought() -> None:
+    stage = Stage()
+    theirs = VersionParams(name="api", version="v1", environment="prod")
+    stage.take(plan_deploy(theirs, stage.reader("theirs", "ops-2")), "theirs")
+    mine = VersionParams(name="api", version="v2", environment="prod")
+    (said,) = [said for said in plan_deploy(mine, stage.reader("mine", "ops-1")).warnings if "ops-2" in said]
+    said, _, made = said.rpartition(", ")
+    assert said == "v1 (111111111111) on edge-2, edge-3, edge-4 is of ops-2: request theirs"
+    assert re.fullmatch(r"[-0-9]{10} [:0-9]{5} UTC", made)
+    for actor, params in (("ops-2", mine), ("ops-1", theirs)):
+        stage.containers.change("edge-3", stage.on("edge-3")["api-1"].id, health="unhealthy")
+        warnings = plan_deploy(params, stage.reader("again", actor)).warnings
+        assert not any("theirs" in said for said in warnings)
+
+
 def test_what_others_have_left_is_cleaned_up_even_where_nothing_else_is_to_be_done() -> None:
     stage = Stage()
     deployed(stage, "v1")

@@ -162,6 +162,10 @@ class Mark(Value):
 # --- contexts -------------------------------------------------------------------------------------------
 
 
+def _as_it_is(plan: Plan) -> Plan:
+    return plan
+
+
 @dataclass(frozen=True)
 class Reader:
     """What `plan`, `find` and `settle` may use: reads only, and an eye on the deadline."""
@@ -172,6 +176,9 @@ class Reader:
     request: str = ""  # its id, by which a change knows again what it made
     ports: Ports = field(default_factory=lambda: Ports())  # noqa: PLW0108  Ports is declared below
     display: Display | None = None  # a read's; a change's progress is told by the runner
+    warn: Callable[[Plan], Plan] = (
+        _as_it_is  # a read that shows a plan: adds freezes in force and others' locks
+    )
 
     @property
     def vsphere(self) -> VSphere:

@@ -16,6 +16,7 @@ from andock.errors import OpsError, SignatureError
 from andock.execution import Execution
 from andock.means import Means
 from andock.messages import Failed, Purpose, Request, State, Succeeded
+from andock.obstacles import Obstacles
 from andock.operation import Change, DeskOperation, Found, Outcome, Params, Ports, Read, Reader
 from andock.outbox import message
 from andock.refusals import ExpiredError, NotAllowedError
@@ -51,6 +52,7 @@ class Runner(Means):
                 request=request.id,
                 ports=ports,
                 display=display,
+                warn=Obstacles(self.ledger, self.verifier, self.policy, request).warn,
             )
             match operation:
                 case Read():

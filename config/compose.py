@@ -172,7 +172,10 @@ class ServicePlace(Value):
     """One environment of a service."""
 
     engines: tuple[str, ...] = Field(min_length=1, description="sites, in the order of a roll-out")
-    after: str = Field(default="", description="the environment that a version must be healthy in first")
+    after: str = Field(
+        default="",
+        description="the environment before: what is not healthy there is warned of, and not promoted",
+    )
 
 
 class HttpCheck(Value):
@@ -242,7 +245,9 @@ class ComposeService(Value):
 class Declaration(Value):
     """A network or volume that the engines have."""
 
-    external: bool = False
+    external: bool = Field(
+        default=False, description="the engines must have it; a network always so, a volume is made otherwise"
+    )
     name: str = Field(
         default="",
         pattern=r"^([a-zA-Z0-9][a-zA-Z0-9_.-]*)?$",

@@ -169,6 +169,13 @@ def _make(name: str, said: ComposeService, file: ComposeFile, extension: Extensi
             mount.write(_known_as(mount.source, file.volumes) if mount.type == "volume" else mount.source)
             for mount in said.volumes
         ),
+        external_volumes=tuple(
+            dict.fromkeys(
+                _known_as(mount.source, file.volumes)
+                for mount in said.volumes
+                if mount.type == "volume" and _is_external(mount.source, file.volumes)
+            )
+        ),
         networks=(said.network_mode,)
         if said.network_mode
         else tuple(_known_as(network, file.networks) for network in said.networks),
@@ -191,6 +198,10 @@ def _make(name: str, said: ComposeService, file: ComposeFile, extension: Extensi
 def _known_as(key: str, declared: Mapping[str, Declaration]) -> str:
     """What engines know a network or volume by."""
     return declared[key].name or key if key in declared else key
+
+
+def _is_external(key: str, declared: Mapping[str, Declaration]) -> bool:
+    return key in declared and declared[key].external
 
 
 def _healthcheck(said: Healthcheck) -> HealthCheck:

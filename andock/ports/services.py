@@ -10,13 +10,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from andock.ports.container_insight import Limits
 from andock.ports.registry import ImageName
 
 Order = Literal["stop-first", "start-first"]
 FailureAction = Literal["pause", "rollback", "continue"]
+_PART = 6  # digits for each thing that a container is made from
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Place:
 
     environment: str
     engines: tuple[str, ...]  # in the order of the roll-out; all of the service's engines are of one pool
-    after: str = ""  # the environment that a version must be healthy in first
+    after: str = ""  # the environment before: what is not healthy there is warned of, and not promoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Service:
     # `8080:80`, `127.0.0.1:8080:80/udp`; of `8080-8082:80` the engine takes a free one
     ports: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()  # `data:/var/lib/api` or `/host/path:/inside:ro`; the latter is a power
+    external_volumes: tuple[str, ...] = ()  # those of them that the engines must have: none is made
     # the engines must have them, and the service's name is an alias on each; `host`, then alone, is a power
     networks: tuple[str, ...] = ()
     healthcheck: HealthCheck | None = None  # None: the image's own
@@ -98,7 +100,23 @@ class Service:
 
         A secret counts by its reference; its value is not known here.
         """
-        made_from = {
+        return _digest(self._made_from)[:12]
+
+    @property
+    def parts(self) -> Mapping[str, str]:
+        """A few digits for each thing that `config` is made from, by its name: `ports`, `environment MODE`.
+
+        Two files differ in a thing when its digits do. What a file does not set is not there.
+        """
+        whole = self._made_from
+        variables = {f"environment {name}": value for name, value in whole.pop("environment").items()}
+        limits = whole.pop("limits")
+        said = {**whole, **variables, **limits}
+        return {name: _digest(value)[:_PART] for name, value in said.items() if value or name in variables}
+
+    @property
+    def _made_from(self) -> dict[str, Any]:
+        return {
             "command": self.command,
             "environment": {
                 name: value if isinstance(value, str) else asdict(value)
@@ -110,9 +128,12 @@ class Service:
             "healthcheck": None if self.healthcheck is None else asdict(self.healthcheck),
             "labels": dict(self.labels),
             "limits": asdict(self.limits),
-            "stop_grace": self.stop_grace,
+            "stop_grace_period": self.stop_grace,
         }
-        return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 class Services(Protocol):

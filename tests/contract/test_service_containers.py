@@ -11,14 +11,18 @@ from typing import Protocol
 
 import pytest
 
-from andock.errors import BackendRejectedError, TargetNotFoundError
+from andock.errors import BackendRejectedError, TargetNotFoundError, UserError
+from andock.operation import Ports, Reader
+from andock.operations.service.hindrances import refuse_missing_volumes
 from andock.ports.container_changes import LocalImage, NewContainer
 from andock.ports.container_insight import Limits
 from andock.ports.containers import Container, Containers
-from andock.ports.services import HealthCheck
+from andock.ports.registry import ImageName
+from andock.ports.services import HealthCheck, Place, Service
 from sandbox.engine import IMAGE, LABEL, Engine, start_engine
 from tests.contract.test_containers_port import DEAD, LIVE, engines_of
 from tests.fakes.containers import FakeContainers
+from tests.unit.operations.container.chat import Eye
 from workers.containers import DockerContainers
 
 SERVE = ("sh", "-c", 'mkdir /w; echo "$SAID" > /w/ready; exec httpd -f -p 80 -h /w')
@@ -32,6 +36,7 @@ class World(Protocol):
     def port(self) -> Containers: ...
     @property
     def owner(self) -> dict[str, str]: ...
+    def make_volume(self, name: str) -> None: ...
 
 
 @dataclass
@@ -39,12 +44,18 @@ class FakeWorld:
     port: FakeContainers
     owner: dict[str, str]
 
+    def make_volume(self, name: str) -> None:
+        self.port.hold_volume(LIVE, name)
+
 
 @dataclass
 class RealWorld:
     port: DockerContainers
     owner: dict[str, str]
     engine: Engine
+
+    def make_volume(self, name: str) -> None:
+        self.engine.api.call("POST", "/volumes/create", body={"Name": name, "Labels": self.owner})
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +145,17 @@ def test_one_that_is_gone_is_not_asked(world: World) -> None:
         world.port.probe(LIVE, "0" * 64, 80, "/")
 
 
+def test_an_external_volume_must_be_there_before(world: World) -> None:
+    service = Service(
+        name="api", image=ImageName.parse(IMAGE), volumes=("kept:/data",), external_volumes=("kept",)
+    )
+    place, ctx = Place("dev", (LIVE,)), Reader(watch=Eye(), ports=Ports(containers=world.port))
+    with pytest.raises(UserError, match=f"{LIVE} has no volume `kept`"):
+        refuse_missing_volumes(service, place, ctx)
+    world.make_volume("kept")
+    refuse_missing_volumes(service, place, ctx)
+
+
 # --- the real one alone ---------------------------------------------------------------------------------
 
 
@@ -142,7 +164,7 @@ def read(real: RealWorld, container: str) -> Container:
 
 
 def test_its_variables_and_volume_are_there(real: RealWorld) -> None:
-    real.engine.api.call("POST", "/volumes/create", body={"Name": "data", "Labels": real.owner})
+    real.make_volume("data")
     made = make(real, "api-1", environment={"SAID": "it's me"}, volumes=("data:/w",))
     until(lambda: not real.port.probe(LIVE, made, 80, "/ready"))
     assert read(real, made).mounts == ("data -> /w",)

@@ -127,6 +127,43 @@ def test_the_service_on_the_deployments_page_loads(tmp_path: Path) -> None:
     assert load_service(tmp_path / "api.yaml", sites).places["stage"].after == "dev"
 
 
+def test_the_policy_on_the_deployments_page_lets_services_be_deployed(tmp_path: Path) -> None:
+    page = (ROOT / "docs/deployments.md").read_text(encoding="utf-8")
+    indented = re.findall(r"^   ```yaml\n(.*?)^   ```$", page, re.MULTILINE | re.DOTALL)
+    (text,) = (textwrap.dedent(block) for block in indented if "rules:" in block)
+    (tmp_path / "policy.yaml").write_text(text)
+    cases = [
+        {
+            "user": "U0OPS1",
+            "command": "deploy api v1.2.3 to stage",
+            "targets": ["api"],
+            "expected": "approval",
+        },
+        {
+            "user": "U0OPS1",
+            "command": "service rollback api in stage",
+            "targets": ["api"],
+            "expected": "allow",
+        },
+        {"user": "U0OPS1", "command": "deploy api v1.2.3 to dev", "targets": ["first"], "expected": "allow"},
+        {"user": "U0LEAD1", "command": "deploy api v1.2.3 to dev", "targets": ["first"], "expected": "deny"},
+        {
+            "user": "U0LEAD1",
+            "command": "service plan api v1.2.3 to dev",
+            "targets": ["first"],
+            "expected": "allow",
+        },
+    ]
+    targets = {
+        "api": {"site": "edge-3", "environment": "stage"},
+        "first": {"site": "edge-1", "environment": "dev"},
+    }
+    (tmp_path / "cases.yaml").write_text(yaml.safe_dump({"targets": targets, "cases": cases}))
+    sites, catalogue = load_sites(ROOT / "config/sites.example.yaml"), load_catalogue()
+    policy = load_policy(tmp_path / "policy.yaml", operations=catalogue, sites=sites)
+    assert Rehearsal.load(tmp_path / "cases.yaml", catalogue, sites).play(policy) == ()
+
+
 def test_the_deployments_page_names_every_word_of_a_services_file_and_what_is_refused() -> None:
     page = (ROOT / "docs/deployments.md").read_text()
     said = {part for word in re.findall(r"`([a-z_.-]+)`", page) for part in word.split(".")}

@@ -35,6 +35,7 @@ class Assignment(Value):
     monitor: float = Field(description="seconds")
     grace: int = Field(description="seconds from TERM to KILL")
     delay: float = Field(default=0.0, description="seconds to wait before it begins")
+    asker: str = Field(default="", description="the name of who asked for it")
     fresh: bool = Field(default=False, description="containers are made anew even where nothing differs")
     back: bool = Field(default=False, description="it goes back to a version of before")
 

@@ -41,9 +41,9 @@ def find_engines(params: VersionParams, ctx: Reader) -> Found[str]:
 
 
 def show_plan(params: VersionParams, ctx: Reader, found: Found[str]) -> Outcome:  # noqa: ARG001  a Read's run
-    """What a deployment would do, and nothing of it done."""
+    """What a deployment would do, with what stands in its way, and nothing of it done."""
     try:
-        plan = plan_deploy(params, ctx)
+        plan = ctx.warn(plan_deploy(params, ctx))
     except NoChangeError as error:
         return Outcome(summary=error.sentence)
     rows = tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from andock.operation import Backend, Found, Outcome, Read, Reader, Table
@@ -64,19 +64,23 @@ def _compare(
     said = [(what, old, new) for what, old, new, same in pairs if not same]
     if now.config == service.config:
         return tuple(said)
+    return (*said, ("config", now.config, service.config), *_compare_settings(service, now, ctx))
+
+
+def _compare_settings(service: Service, now: Replica, ctx: Reader) -> Iterator[tuple[str, str, str]]:
+    """What of the configuration differs, with what can be said of it; never the value of a variable."""
     container = ctx.containers.read_container(now.row.site, now.id)
-    wanted = service.limits
     networks = sorted(one.partition(" ")[0] for one in container.networks)
-    settings = [
-        ("memory", write_size(container.memory_limit), write_size(wanted.memory)),
-        ("cpus", f"{container.cpus:g}", f"{wanted.cpus:g}"),
-        ("networks", ", ".join(networks), ", ".join(sorted(service.networks)) or "bridge"),
-    ]
-    return (
-        *said,
-        ("config", now.config, service.config),
-        *(row for row in settings if row[1] != row[2]),
-    )
+    known = {
+        "memory": (write_size(container.memory_limit), write_size(service.limits.memory)),
+        "cpus": (f"{container.cpus:g}", f"{service.limits.cpus:g}"),
+        "networks": (", ".join(networks), ", ".join(sorted(service.networks)) or "bridge"),
+        "restart": (container.restart_policy, service.limits.restart),
+    }
+    for name in now.list_changes(service):
+        was = "set" if name in now.parts else "not set"
+        will_be = ("set otherwise" if name in now.parts else "set") if name in service.parts else "not set"
+        yield (name, *known.get(name, (was, will_be)))
 
 
 SERVICE_DIFF = Read(

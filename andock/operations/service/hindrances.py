@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from andock.errors import UserError
+from andock.errors import TargetNotFoundError, UserError
 from andock.naming import list_names
 from andock.operation import Reader
 from andock.operations.service.labels import Version
 from andock.operations.service.ports import HOST, is_published
-from andock.operations.service.standing import Standing, doubts, survey
+from andock.operations.service.standing import Replica, Standing, doubts, survey
 from andock.ports.services import Place, Service
 from andock.sizes import write_size
 
@@ -66,6 +66,19 @@ def refuse_missing_networks(service: Service, place: Place, ctx: Reader) -> None
                 )
 
 
+def refuse_missing_volumes(service: Service, place: Place, ctx: Reader) -> None:
+    """Raises UserError when an engine lacks an external volume: it would silently make an empty one."""
+    for site in place.engines:
+        for volume in service.external_volumes:
+            try:
+                ctx.containers.read_volume(site, volume)
+            except TargetNotFoundError as error:
+                raise UserError(
+                    f"{site} has no volume `{volume}`, `external` in `{service.name}`. Make it there "
+                    f"first: `docker volume create {volume}`. Without `external`, an empty one is made."
+                ) from error
+
+
 def warn_of_disk(size: int, sites: Iterable[str], ctx: Reader) -> list[str]:
     """A warning for each engine whose disk has no room for an image of `size` bytes, compressed."""
     need = size * _UNPACKED
@@ -90,3 +103,19 @@ def warn_of_leftovers(standings: Iterable[Standing]) -> list[str]:
     if len({version.digest for one in found for version in one.versions}) > 1:
         said.append("different versions run now: " + ", ".join(f"{one.site} {one.text}" for one in found))
     return said
+
+
+def warn_of_others(standings: Iterable[Standing], version: Version, asker: str) -> list[str]:
+    """A warning for each deployment of another version by somebody else, which this one replaces."""
+    theirs: dict[str, Replica] = {}
+    sites: dict[str, list[str]] = {}
+    for one in standings:
+        for replica in one.current.values():
+            if replica.asker not in ("", asker) and replica.version.digest != version.digest:
+                theirs.setdefault(replica.deployment, replica)
+                sites.setdefault(replica.deployment, []).append(one.site)
+    return [
+        f"{first.version.full} on {', '.join(dict.fromkeys(sites[request]))} is of {first.asker}: "
+        f"request {request}, {first.made}"
+        for request, first in theirs.items()
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from andock.belonging import SERVICE_LABEL
 from andock.ports.registry import ImageName
@@ -13,10 +14,14 @@ ENVIRONMENT = "andock.environment"
 VERSION = "andock.version"
 DIGEST = "andock.digest"
 CONFIG = "andock.config"
+PARTS = "andock.parts"
 SLOT = "andock.slot"
 DEPLOYMENT = "andock.deployment"
+ASKER = "andock.asker"
+MADE = "andock.made"
 HEALTHY = "andock.healthy"
 MOST_HEALTHY = 5  # versions that a container remembers
+_MOMENT = "%Y-%m-%d %H:%M UTC"
 _SHORT = 12  # digits of a digest that people read
 _KEPT = re.compile(r".*-before-(?P<request>[a-z0-9]+)")
 
@@ -76,25 +81,41 @@ def keeper_of(name: str) -> str:
     return found["request"] if found else ""
 
 
+def write_parts(parts: Mapping[str, str]) -> str:
+    """What a configuration is made of, as `ports=0123ab environment.MODE=4567cd`."""
+    return " ".join(f"{name.replace(' ', '.', 1)}={digits}" for name, digits in parts.items())
+
+
+def read_parts(text: str) -> Mapping[str, str]:
+    """Read what `write_parts` wrote."""
+    pairs = (word.rpartition("=") for word in text.split())
+    return {name.replace(".", " ", 1): digits for name, _, digits in pairs}
+
+
 def labels_of(
     service: str,
     environment: str,
     *,
     version: Version,
     config: str,
+    parts: Mapping[str, str],
     slot: int,
     request: str,
+    asker: str,
     healthy: Iterable[Version],
 ) -> Mapping[str, str]:
-    """The labels of a container to be made."""
+    """The labels of a container that is made now."""
     return {
         SERVICE_LABEL: service,
         ENVIRONMENT: environment,
         VERSION: version.tag,
         DIGEST: version.digest,
         CONFIG: config,
+        PARTS: write_parts(parts),
         SLOT: str(slot),
         DEPLOYMENT: request,
+        ASKER: asker,
+        MADE: datetime.now(UTC).strftime(_MOMENT),
         HEALTHY: " ".join(known.written for known in healthy),
     }
 

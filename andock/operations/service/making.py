@@ -31,8 +31,10 @@ def new_container(
         told.environment,
         version=told.version,
         config=told.config,
+        parts=service.parts,
         slot=slot,
         request=request,
+        asker=told.asker,
         healthy=healthy,
     )
     network = service.networks[0] if service.networks else ""

@@ -21,9 +21,11 @@ from andock.operations.service.assignment import (
 from andock.operations.service.hindrances import (
     powers_of,
     refuse_missing_networks,
+    refuse_missing_volumes,
     refuse_unasked_checks,
     warn_of_disk,
     warn_of_leftovers,
+    warn_of_others,
 )
 from andock.operations.service.labels import Version
 from andock.operations.service.ports import choose_order
@@ -101,7 +103,8 @@ def plan_rollout(wanted: Wanted, ctx: Reader) -> Plan:
         NoChangeError: all engines have it already.
         NameTakenError: somebody else's container has a replica's name.
         NotListedError: `powers:` does not allow what the service asks for of its engines.
-        UserError: the ports have no room, a network is missing, or a check cannot be asked.
+        UserError: the ports have no room, a network or an external volume is missing, or a check cannot
+            be asked.
         BackendUnavailableError: an engine of the place does not answer.
     """
     service, place = wanted.service, wanted.place
@@ -112,6 +115,7 @@ def plan_rollout(wanted: Wanted, ctx: Reader) -> Plan:
     for standing in standings.values():
         standing.refuse_strangers(range(1, wanted.replicas + 1))
     refuse_missing_networks(service, place, ctx)
+    refuse_missing_volumes(service, place, ctx)
     todo = [site for site in place.engines if not wanted.is_met_on(standings[site])]
     if not todo:
         raise NoChangeError(
@@ -122,6 +126,7 @@ def plan_rollout(wanted: Wanted, ctx: Reader) -> Plan:
     pulls = [site for site in todo if ctx.containers.local_image(site, wanted.resolved.name.pinned) is None]
     said += warn_of_disk(wanted.resolved.size, pulls, ctx)
     said += warn_of_leftovers(standings.values())
+    said += warn_of_others(standings.values(), wanted.version, ctx.actor)
     batches = _batches(wanted, order, [standings[site] for site in todo], ctx)
     pulling = tuple(_pull(wanted, site) for site in pulls)
     return Plan(
@@ -154,7 +159,7 @@ def _batches(wanted: Wanted, order: Order, standings: list[Standing], ctx: Reade
     ]
 
 
-def _assign(wanted: Wanted, order: Order, delay: float = 0.0) -> Assignment:
+def _assign(wanted: Wanted, order: Order, delay: float = 0.0, asker: str = "") -> Assignment:
     return Assignment(
         service=wanted.service.name,
         environment=wanted.place.environment,
@@ -165,6 +170,7 @@ def _assign(wanted: Wanted, order: Order, delay: float = 0.0) -> Assignment:
         monitor=wanted.rollout.monitor,
         grace=wanted.service.stop_grace,
         delay=delay,
+        asker=asker,
         fresh=wanted.fresh,
         back=wanted.back,
     )
@@ -200,7 +206,7 @@ def _roll(wanted: Wanted, order: Order, standing: Standing, delay: float, ctx: R
         target=target,
         text=_text(wanted, order, standing),
         facts={"digest": wanted.version.digest, "config": wanted.service.config, **facts},
-        args=_assign(wanted, order, delay).model_dump(mode="json"),
+        args=_assign(wanted, order, delay, ctx.actor).model_dump(mode="json"),
         doing="starting",
         ended="healthy",
         undo=Step(
@@ -232,8 +238,9 @@ def _clean(wanted: Wanted, order: Order, site: str) -> Step:
 
 def _text(wanted: Wanted, order: Order, standing: Standing) -> str:
     many = "" if wanted.replicas == 1 else f", {wanted.replicas} replicas"
-    configs = {replica.config for replica in standing.current.values()} - {wanted.service.config}
-    changed = f", config {', '.join(sorted(configs))} to {wanted.service.config}" if configs else ""
+    others = [one for one in standing.current.values() if one.config != wanted.service.config]
+    things = dict.fromkeys(name for one in others for name in one.list_changes(wanted.service))
+    changed = f", config: {', '.join(things)}" if others else ""
     return (
         f"roll `{wanted.service.name}` {wanted.version.full} out on {standing.site}, which runs "
         f"{standing.text}: {order}{many}{changed}"

@@ -7,6 +7,7 @@ from pydantic import Field
 from andock.errors import UserError
 from andock.operation import Backend, Change, Plan, Reader, Risk
 from andock.operations.service.deploying import LIMIT, UNDO_LIMIT
+from andock.operations.service.hindrances import warn_unproven
 from andock.operations.service.params import ENVIRONMENT, TO, NameParams
 from andock.operations.service.planning import Wanted, plan_rollout, resolve_held
 from andock.operations.service.report import report
@@ -25,7 +26,9 @@ class PromoteParams(NameParams):
 
 
 def plan_promote(params: PromoteParams, ctx: Reader) -> Plan:
-    """The digest that all replicas of the environment before have, healthy.
+    """The digest that all replicas of the environment before, or of the one that is named, have, healthy.
+
+    Where it skips the environment that this one comes `after`, it warns unless it is proven there too.
 
     Raises:
         UserError: there is no environment before it, or no version is proven there; says why.
@@ -45,7 +48,11 @@ def plan_promote(params: PromoteParams, ctx: Reader) -> Plan:
         raise UserError(f"`{service.name}` is not proven in {source}: {'; '.join(why[:3])}.")
     resolved = resolve_held(service, standings[0].versions[0], place, ctx)
     wanted = Wanted(service, place, resolved, service.update, service.replicas)
-    return plan_rollout(wanted, ctx)
+    plan = plan_rollout(wanted, ctx)
+    if source == place.after:
+        return plan
+    unproven = warn_unproven(service, place, wanted.version, ctx)
+    return plan.model_copy(update={"warnings": (*plan.warnings, *unproven)})
 
 
 SERVICE_PROMOTE = Change(

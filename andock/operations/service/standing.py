@@ -26,7 +26,10 @@ class Replica:
     slot: int
     version: Version
     config: str
+    parts: Mapping[str, str]  # digits for each thing of its config
     deployment: str  # the request that made it
+    asker: str  # the name of who asked for that
+    made: str  # when, as people read it
     healthy: tuple[Version, ...]  # newest first: what was healthy here before it
     keeper: str = ""  # the deployment that set it aside
 
@@ -44,6 +47,12 @@ class Replica:
     def is_well(self) -> bool:
         """Whether it runs, and is healthy if it has a health check."""
         return self.row.state == "running" and self.row.health in {"", "healthy"}
+
+    def list_changes(self, service: Service) -> tuple[str, ...]:
+        """The things of its config that the service's file says otherwise: `ports`, `environment MODE`."""
+        then = service.parts
+        names = dict.fromkeys((*then, *self.parts))
+        return tuple(name for name in names if then.get(name) != self.parts.get(name))
 
     @property
     def said(self) -> str:
@@ -184,7 +193,10 @@ def _replica(row: ContainerRow, service: str, environment: str) -> Replica | Non
         slot=int(slot),
         version=Version(said.get(labels.VERSION, ""), said.get(labels.DIGEST, "")),
         config=said.get(labels.CONFIG, ""),
+        parts=labels.read_parts(said.get(labels.PARTS, "")),
         deployment=said.get(labels.DEPLOYMENT, ""),
+        asker=said.get(labels.ASKER, ""),
+        made=said.get(labels.MADE, ""),
         healthy=tuple(Version.parse(text) for text in said.get(labels.HEALTHY, "").split()),
         keeper=keeper_of(row.name),
     )

@@ -371,6 +371,20 @@ def test_a_plan_of_somebody_excepted_warns_of_the_freeze(runner: Runner, accept:
     ]
 
 
+def test_a_read_that_shows_a_plan_warns_of_the_freeze_and_the_lock(
+    runner: Runner, accept: Accept, signer: Signer
+) -> None:
+    held = lock(runner, signer, "a")
+    lock(runner, signer, "b")
+
+    entry = perform(with_freezes(runner, around_now()), accept("toy plan"))
+
+    assert isinstance(entry.result, Succeeded)
+    frozen, locked = entry.result.outcome.notes
+    assert frozen.startswith("freeze storage (policy.yaml:9) is in force from ")
+    assert locked == held.said
+
+
 def test_a_freeze_that_began_while_a_request_waited_stops_it(
     runner: Runner, world: World, accept: Accept, signer: Signer
 ) -> None:

@@ -104,6 +104,9 @@ class World:
     def show(self, _params: ToyParams, _ctx: Reader, found: Found[str]) -> Outcome:
         return Outcome(summary=",".join(name for _, name in found.rows), notes=found.notes)
 
+    def show_plan(self, params: ToyParams, ctx: Reader, _found: Found[str]) -> Outcome:
+        return Outcome(summary="would poke", notes=ctx.warn(self.plan(params, ctx)).warnings)
+
 
 @pytest.fixture
 def world() -> World:
@@ -148,7 +151,8 @@ def make_catalogue(world: World) -> Catalogue:
         examples=("toy look a",),
     )
     one = replace(look, name="toy info", many=False, examples=("toy info a",))
-    return Catalogue((poke, look, one))
+    planned = replace(one, name="toy plan", run=world.show_plan, examples=("toy plan a",))
+    return Catalogue((poke, look, one, planned))
 
 
 def perform(runner: Runner, request: Request, number: int = 1) -> Entry:

@@ -63,7 +63,7 @@ services:
 networks: {shop: {external: true, name: shop_net}}
 volumes:
   data:
-  cache: {name: shop_cache}
+  cache: {name: shop_cache, external: true}
 """
 
 
@@ -96,6 +96,7 @@ def test_what_a_container_is_made_from_is_as_the_specification_says(tmp_path: Pa
         "shop_cache:/cache",
         "/run/x.sock:/run/x.sock:ro",
     )
+    assert service.external_volumes == ("shop_cache",)
     assert service.networks == ("shop_net",)
     assert service.healthcheck == HealthCheck(
         ("CMD", "/bin/check", "-q"), interval=90, timeout=0.25, start_period=3600, retries=3

@@ -53,8 +53,8 @@ class Stage:
         self.services.hold(replace(self.services.held["api"], **fields))  # type: ignore[arg-type]  each test's own
         return self.services.held["api"]
 
-    def reader(self, request: str = "r1") -> Reader:
-        return Reader(watch=self.eye, request=request, ports=self._ports)
+    def reader(self, request: str = "r1", actor: str = "") -> Reader:
+        return Reader(watch=self.eye, request=request, actor=actor, ports=self._ports)
 
     def writer(self, request: str = "r1") -> Writer:
         return Writer(

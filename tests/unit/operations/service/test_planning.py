@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -18,7 +19,7 @@ from andock.operations.service.promotion import PromoteParams, plan_promote
 from andock.operations.service.returning import RollbackParams, plan_rollback
 from andock.operations.service.scaling import ScaleParams, plan_restart, plan_scale
 from andock.ports.registry import ImageName
-from andock.ports.services import Check, Place, Rollout
+from andock.ports.services import Check, Place, Rollout, SecretRef
 from andock.refusals import ImageNotAllowedError, NotListedError
 from config.containers import AllowedByFile, Powers
 from tests.unit.operations.service.stage import API, IMAGE, V1, V2, Stage, texts
@@ -116,12 +117,36 @@ def test_a_rerun_of_the_same_is_no_change() -> None:
     )
 
 
-def test_a_file_that_was_changed_is_a_change() -> None:
+def test_a_file_that_was_changed_is_a_change_and_its_approvers_read_what_of_it() -> None:
     stage = Stage()
+    stage.change_service(
+        environment={"MODE": "slow", "TOKEN": SecretRef("env", "API_TOKEN"), "OLD.NAME": "1"},
+        ports=("8080:80",),
+    )
+    stage.services.secrets[SecretRef("env", "API_TOKEN")] = "four"
     deployed(stage, "v1")
-    stage.change_service(environment={"MODE": "fast"})
+    assert not any("config" in step.text for step in plan(stage, "v2").steps)
+    stage.change_service(
+        environment={"MODE": "fast", "TOKEN": SecretRef("env", "API_TOKEN"), "PIN": SecretRef("file", "pin")},
+        ports=("8080:80", "9090:90"),
+        command=("serve", "--all"),
+        limits=replace(API.limits, memory=64 * MIB),
+    )
     roll = plan(stage, "v1").steps[0]
-    assert "config " in roll.text
+    said = "command, ports, environment MODE, environment PIN, memory, environment OLD.NAME"
+    assert roll.text.endswith(f", config: {said}")
+
+
+def test_of_a_secret_a_containers_labels_hold_digits_of_where_it_lies_and_no_more() -> None:
+    stage, token = Stage(), SecretRef("env", "API_TOKEN")
+    stage.change_service(environment={"TOKEN": token})
+    stage.services.secrets[token] = "four"
+    deployed(stage, "v1")
+    before = stage.on("edge-2")["api-1"].labels["andock.parts"]
+    stage.services.secrets[token] = "five"
+    stage.deploy(lambda ctx: plan_restart(PlaceParams(name="api", environment="prod"), ctx), "again")
+    assert stage.on("edge-2")["api-1"].labels["andock.parts"] == before
+    assert re.fullmatch(r"stop_grace_period=\w{6} environment\.TOKEN=[0-9a-f]{6} restart=\w{6}", before)
 
 
 def test_what_is_unhealthy_is_made_anew() -> None:
@@ -237,6 +262,21 @@ def test_it_is_warned_of_different_versions_and_of_what_others_have_set_aside() 
     assert any(said.startswith("different versions run now: edge-2 v2") for said in warnings)
 
 
+def test_it_is_warned_of_another_version_that_somebody_else_brought() -> None:
+    stage = Stage()
+    theirs = VersionParams(name="api", version="v1", environment="prod")
+    stage.take(plan_deploy(theirs, stage.reader("theirs", "ops-2")), "theirs")
+    mine = VersionParams(name="api", version="v2", environment="prod")
+    (said,) = [said for said in plan_deploy(mine, stage.reader("mine", "ops-1")).warnings if "ops-2" in said]
+    said, _, made = said.rpartition(", ")
+    assert said == "v1 (111111111111) on edge-2, edge-3, edge-4 is of ops-2: request theirs"
+    assert re.fullmatch(r"[-0-9]{10} [:0-9]{5} UTC", made)
+    for actor, params in (("ops-2", mine), ("ops-1", theirs)):
+        stage.containers.change("edge-3", stage.on("edge-3")["api-1"].id, health="unhealthy")
+        warnings = plan_deploy(params, stage.reader("again", actor)).warnings
+        assert not any("theirs" in said for said in warnings)
+
+
 def test_what_others_have_left_is_cleaned_up_even_where_nothing_else_is_to_be_done() -> None:
     stage = Stage()
     deployed(stage, "v1")
@@ -312,6 +352,17 @@ def test_a_network_that_is_missing_is_told_with_the_way_out() -> None:
     stage.containers.hold_network("edge-2", "back")
     with pytest.raises(UserError, match=r"edge-3 has no network `back`.*docker network create back"):
         plan(stage, "v1")
+
+
+def test_an_external_volume_that_is_missing_is_told_with_the_way_out() -> None:
+    stage = Stage()
+    stage.change_service(volumes=("db:/var/lib/api", "cache:/cache"), external_volumes=("db",))
+    stage.containers.hold_volume("edge-2", "db")
+    with pytest.raises(UserError, match=r"edge-3 has no volume `db`.*docker volume create db"):
+        plan(stage, "v1")
+    for site in ("edge-3", "edge-4"):
+        stage.containers.hold_volume(site, "db")
+    plan(stage, "v1")
 
 
 def test_a_check_that_cannot_be_asked_is_refused_with_the_way_out() -> None:
@@ -412,6 +463,21 @@ def test_what_is_not_proven_is_not_promoted() -> None:
     stage.change_service(places={"prod": Place("prod", ("edge-2",))})
     with pytest.raises(UserError, match="--from ENVIRONMENT"):
         promoted(stage)
+
+
+def test_it_is_warned_of_an_environment_that_a_promotion_skips() -> None:
+    stage = Stage()
+    dev, staging = Place("dev", ("edge-4",)), Place("staging", ("edge-1",), after="dev")
+    stage.change_service(
+        places={"dev": dev, "staging": staging, "prod": Place("prod", ("edge-2",), "staging")}
+    )
+    deployed(stage, "v1", environment="dev")
+    params = PromoteParams(name="api", environment="prod", from_="dev")
+    found = plan_promote(params, stage.reader("up"))
+    assert "not proven in staging: edge-1 has nothing of it" in found.warnings
+    deployed(stage, "v1", environment="staging")
+    assert not any("proven" in said for said in plan_promote(params, stage.reader("up")).warnings)
+    assert not any("proven" in said for said in promoted(stage).warnings)
 
 
 def test_scaling_adds_and_takes_away_and_leaves_the_rest_alone() -> None:

@@ -107,8 +107,11 @@ def test_new_containers_are_labelled_and_the_old_ones_set_aside(order: str) -> N
         "andock.version": "v2",
         "andock.digest": "sha256:" + "2" * 64,
         "andock.config": stage.services.held["api"].config,
+        "andock.parts": " ".join(f"{name}={said}" for name, said in stage.services.held["api"].parts.items()),
         "andock.slot": "1",
         "andock.deployment": "r1",
+        "andock.asker": "",
+        "andock.made": found["api-1"].labels["andock.made"],
         "andock.healthy": f"v1@{V1}",
     }
     assert found["api-1"].networks == ("back", "front")

@@ -68,7 +68,7 @@ def test_a_difference_is_told_engine_by_engine() -> None:
     stage = Stage()
     deploy(stage, "v1", "prod")
     assert diff(stage, "v1").summary == "`api` v1 in prod: nothing differs from what runs."
-    stage.change_service(replicas=2, networks=("back",))
+    stage.change_service(replicas=2, networks=("back",), ports=("80:80",), environment={"MODE": "fast"})
     config = stage.services.held["api"].config
     said = diff(stage, "v2")
     assert said.table is not None
@@ -77,6 +77,21 @@ def test_a_difference_is_told_engine_by_engine() -> None:
     assert ("edge-2", "replicas", "1", "2") in rows
     assert ("edge-2", "networks", "", "back") in rows
     assert any(row[1] == "config" and row[3] == config for row in rows)
+    assert ("edge-2", "ports", "not set", "set") in rows
+    assert ("edge-2", "environment MODE", "not set", "set") in rows
+
+
+def test_what_of_the_file_is_as_it_was_is_no_difference() -> None:
+    stage = Stage()
+    stage.change_service(environment={"MODE": "slow", "GONE": ""})
+    deploy(stage, "v1", "prod")
+    stage.change_service(environment={"MODE": "fast"})
+    said = diff(stage, "v1")
+    assert said.table is not None
+    assert [row[1:] for row in said.table.rows if row[0] == "edge-2" and row[1] != "config"] == [
+        ("environment MODE", "set", "set otherwise"),
+        ("environment GONE", "set", "not set"),
+    ]
 
 
 def test_where_nothing_runs_that_is_the_difference() -> None:

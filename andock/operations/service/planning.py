@@ -163,6 +163,7 @@ def _assign(wanted: Wanted, order: Order, delay: float = 0.0) -> Assignment:
         replicas=wanted.replicas,
         order=order,
         monitor=wanted.rollout.monitor,
+        checks=wanted.service.checks,
         grace=wanted.service.stop_grace,
         delay=delay,
         fresh=wanted.fresh,

@@ -29,6 +29,7 @@ from andock.operations.service.labels import Version
 from andock.operations.service.ports import choose_order
 from andock.operations.service.standing import Replica, Standing, survey_all
 from andock.operations.service.targets import target_of
+from andock.operations.service.wording import write_checks
 from andock.ports.registry import ImageName, Resolved
 from andock.ports.services import Order, Place, Rollout, Service
 from andock.powers import check_powers
@@ -200,7 +201,12 @@ def _roll(wanted: Wanted, order: Order, standing: Standing, delay: float, ctx: R
         action=ROLL,
         target=target,
         text=_text(wanted, order, standing),
-        facts={"digest": wanted.version.digest, "config": wanted.service.config, **facts},
+        facts={
+            "digest": wanted.version.digest,
+            "config": wanted.service.config,
+            "checks": write_checks(wanted.service.checks) or "none",
+            **facts,
+        },
         args=_assign(wanted, order, delay).model_dump(mode="json"),
         doing="starting",
         ended="healthy",

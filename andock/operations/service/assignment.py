@@ -38,6 +38,9 @@ class Assignment(Value):
     delay: float = Field(default=0.0, description="seconds to wait before it begins")
     fresh: bool = Field(default=False, description="containers are made anew even where nothing differs")
     back: bool = Field(default=False, description="it goes back to a version of before")
+    met: tuple[str, ...] = Field(
+        default=(), description="engines of the environment that have it already and are left alone"
+    )
 
     @property
     def name(self) -> ImageName:

@@ -53,6 +53,7 @@ class Wanted:
     replicas: int  # on each engine
     fresh: bool = False  # containers are made anew even where nothing differs
     back: bool = False  # it goes back to a version of before
+    met: tuple[str, ...] = ()  # engines of the place that have it already
 
     @property
     def version(self) -> Version:
@@ -113,13 +114,14 @@ def plan_rollout(wanted: Wanted, ctx: Reader) -> Plan:
     for standing in standings.values():
         standing.refuse_strangers(range(1, wanted.replicas + 1))
     refuse_missing_networks(service, place, ctx)
-    todo = [site for site in place.engines if not wanted.is_met_on(standings[site])]
+    wanted = replace(wanted, met=tuple(site for site in place.engines if wanted.is_met_on(standings[site])))
+    todo = [site for site in place.engines if site not in wanted.met]
     if not todo:
         raise NoChangeError(
             f"`{service.name}` {wanted.version.full} is what runs in {place.environment} already, healthy on "
             f"{list_names(place.engines)}."
         )
-    said = [f"{site} has it already and is left alone" for site in place.engines if site not in todo]
+    said = [f"{site} has it already and is left alone" for site in wanted.met]
     pulls = [site for site in todo if ctx.containers.local_image(site, wanted.resolved.name.pinned) is None]
     said += warn_of_disk(wanted.resolved.size, pulls, ctx)
     said += warn_of_leftovers(standings.values())
@@ -169,6 +171,7 @@ def _assign(wanted: Wanted, order: Order, delay: float = 0.0) -> Assignment:
         delay=delay,
         fresh=wanted.fresh,
         back=wanted.back,
+        met=wanted.met,
     )
 
 

@@ -114,7 +114,7 @@ class Batches:
                 return Ended()
 
     def _broken(self, forgiven: set[int]) -> bool:
-        return self.checkpoints.failures(forgiven) >= self.plan.max_fail
+        return self.checkpoints.failures(self.plan, forgiven) >= self.plan.max_fail
 
     def _put_back(self) -> Ended:
         self._undo(range(len(self.plan.steps)))

@@ -58,9 +58,13 @@ class Checkpoints:
         marks = self.marks
         return [n for n in range(len(plan.steps)) if n not in marks or marks[n].phase not in ENDED]
 
-    def failures(self, besides: Collection[int] = ()) -> int:
-        """How many steps failed, or nobody knows how they ended; those `besides` do not count."""
-        return sum(number >= 0 and number not in besides for number in self.failed())
+    def failures(self, plan: Plan, besides: Collection[int] = ()) -> int:
+        """On how many targets a step failed, or nobody knows how it ended; steps `besides` do not count.
+
+        A target counts once: what a step of its own was to bring, the next one lacks.
+        """
+        failed = (number for number in self.failed() if number >= 0 and number not in besides)
+        return len({plan.step(number).target.key for number in failed})
 
     def failed(self) -> tuple[int, ...]:
         """Numbers of the steps, and of the undone ones, that failed, or nobody knows how they ended."""

@@ -93,7 +93,8 @@ class Crew:
                 raise
 
     def _may_begin(self, halted: Callable[[], bool]) -> bool:
-        if self.stopped is not None or self._checkpoints.failures(self._forgiven) >= self._plan.max_fail:
+        failures = self._checkpoints.failures(self._plan, self._forgiven)
+        if self.stopped is not None or failures >= self._plan.max_fail:
             return False
         try:
             self._attempt.look()

@@ -135,7 +135,7 @@ class Execution:
             return True
         if self.plan.can_undo:
             return self._settle_halfway()
-        if self.checkpoints.failures() >= self.plan.max_fail:
+        if self.checkpoints.failures(self.plan) >= self.plan.max_fail:
             return True
         try:
             held = self._negotiation().hold_again(self.plan)

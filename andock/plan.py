@@ -150,8 +150,9 @@ class Plan(Value):
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) over identity and state of what is changed: what was agreed on."""
-        agreed = [[step.agreed for step in batch] for batch in (*self.batches, self.closing)]
+        """SHA-256 (hex) over what is changed, its state, and what failures come to: what was agreed on."""
+        steps = [[step.agreed for step in batch] for batch in (*self.batches, self.closing)]
+        agreed = [steps, self.on_failure, self.max_fail]
         return hashlib.sha256(json.dumps(agreed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def differences(self, now: Plan) -> tuple[str, ...]:
@@ -160,7 +161,8 @@ class Plan(Value):
             return ()
         before = {(step.action, step.target.key): step for step in self.steps}
         after = {(step.action, step.target.key): step for step in now.steps}
-        said = [f"{step.text} is no longer part of it" for key, step in before.items() if key not in after]
+        said = self._other_terms(now)
+        said += [f"{step.text} is no longer part of it" for key, step in before.items() if key not in after]
         said += [f"{step.text} is new in it" for key, step in after.items() if key not in before]
         for key, old in before.items():
             new = after.get(key)
@@ -178,6 +180,15 @@ class Plan(Value):
                 if new.facts.get(fact) != value
             ]
         return tuple(said) or ("the order or the arguments of its steps",)
+
+    def _other_terms(self, now: Plan) -> list[str]:
+        """How failures are dealt with otherwise in `now`."""
+        said = []
+        if self.on_failure != now.on_failure:
+            said.append(f"what it does on failure was to {self.on_failure} and is to {now.on_failure}")
+        if self.max_fail != now.max_fail:
+            said.append(f"how many failures it ends at was {self.max_fail} and is {now.max_fail}")
+        return said
 
 
 def undo_of(number: int) -> int:

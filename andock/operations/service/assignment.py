@@ -9,7 +9,7 @@ from pydantic import Field
 from andock.operation import Step, Value
 from andock.operations.service.labels import Version
 from andock.ports.registry import ImageName
-from andock.ports.services import Order
+from andock.ports.services import Check, Order
 
 PULL, ROLL, RESTORE, CLEAN = "pull", "roll", "restore", "clean"
 
@@ -33,11 +33,15 @@ class Assignment(Value):
     replicas: int
     order: Order
     monitor: float = Field(description="seconds")
+    checks: tuple[Check, ...] = Field(default=(), description="what each new container must pass")
     grace: int = Field(description="seconds from TERM to KILL")
     delay: float = Field(default=0.0, description="seconds to wait before it begins")
     asker: str = Field(default="", description="the name of who asked for it")
     fresh: bool = Field(default=False, description="containers are made anew even where nothing differs")
     back: bool = Field(default=False, description="it goes back to a version of before")
+    met: tuple[str, ...] = Field(
+        default=(), description="engines of the environment that have it already and are left alone"
+    )
 
     @property
     def name(self) -> ImageName:

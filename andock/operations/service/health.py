@@ -58,15 +58,24 @@ class Patient:
             time.sleep(NAP_SECONDS)
 
     def monitor(self, seconds: float) -> None:
-        """Watch it for so long; raises as `await_ready` when it does not stay well."""
+        """Watch it for so long, and on until a look finds it well; raises as `await_ready` when it is not.
+
+        A look while its engine is away, while it may come back, is `starting` or fails a check ends nothing.
+        """
         began = time.monotonic()
-        while (passed := time.monotonic() - began) < seconds:
+        while True:
+            passed = time.monotonic() - began
             now = self._look()
-            if now is not None and not self._passes() and self.complaints >= FLAKES:
-                raise self._failure(now, self.complaint)
+            if now is not None:
+                passes = self._passes()
+                if passes and now.health != "starting" and passed >= seconds:
+                    return
+                if not passes and self.complaints >= FLAKES:
+                    raise self._failure(now, self.complaint)
             name = now.name if now is not None else "the new container"
             self.hands.tell(f"watching {name}, {passed:.0f} of {seconds:.0f} s")
-            time.sleep(min(NAP_SECONDS, max(0.0, seconds - passed)))
+            left = seconds - passed
+            time.sleep(min(NAP_SECONDS, left) if left > 0 else NAP_SECONDS)
 
     def _look(self) -> Container | None:
         """It as it is now; None while its engine is away for a moment.

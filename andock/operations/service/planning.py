@@ -31,6 +31,7 @@ from andock.operations.service.labels import Version
 from andock.operations.service.ports import choose_order
 from andock.operations.service.standing import Replica, Standing, survey_all
 from andock.operations.service.targets import target_of
+from andock.operations.service.wording import write_checks
 from andock.ports.registry import ImageName, Resolved
 from andock.ports.services import Order, Place, Rollout, Service
 from andock.powers import check_powers
@@ -54,6 +55,7 @@ class Wanted:
     replicas: int  # on each engine
     fresh: bool = False  # containers are made anew even where nothing differs
     back: bool = False  # it goes back to a version of before
+    met: tuple[str, ...] = ()  # engines of the place that have it already
 
     @property
     def version(self) -> Version:
@@ -116,13 +118,14 @@ def plan_rollout(wanted: Wanted, ctx: Reader) -> Plan:
         standing.refuse_strangers(range(1, wanted.replicas + 1))
     refuse_missing_networks(service, place, ctx)
     refuse_missing_volumes(service, place, ctx)
-    todo = [site for site in place.engines if not wanted.is_met_on(standings[site])]
+    wanted = replace(wanted, met=tuple(site for site in place.engines if wanted.is_met_on(standings[site])))
+    todo = [site for site in place.engines if site not in wanted.met]
     if not todo:
         raise NoChangeError(
             f"`{service.name}` {wanted.version.full} is what runs in {place.environment} already, healthy on "
             f"{list_names(place.engines)}."
         )
-    said = [f"{site} has it already and is left alone" for site in place.engines if site not in todo]
+    said = [f"{site} has it already and is left alone" for site in wanted.met]
     pulls = [site for site in todo if ctx.containers.local_image(site, wanted.resolved.name.pinned) is None]
     said += warn_of_disk(wanted.resolved.size, pulls, ctx)
     said += warn_of_leftovers(standings.values())
@@ -168,11 +171,13 @@ def _assign(wanted: Wanted, order: Order, delay: float = 0.0, asker: str = "") -
         replicas=wanted.replicas,
         order=order,
         monitor=wanted.rollout.monitor,
+        checks=wanted.service.checks,
         grace=wanted.service.stop_grace,
         delay=delay,
         asker=asker,
         fresh=wanted.fresh,
         back=wanted.back,
+        met=wanted.met,
     )
 
 
@@ -205,7 +210,12 @@ def _roll(wanted: Wanted, order: Order, standing: Standing, delay: float, ctx: R
         action=ROLL,
         target=target,
         text=_text(wanted, order, standing),
-        facts={"digest": wanted.version.digest, "config": wanted.service.config, **facts},
+        facts={
+            "digest": wanted.version.digest,
+            "config": wanted.service.config,
+            "checks": write_checks(wanted.service.checks) or "none",
+            **facts,
+        },
         args=_assign(wanted, order, delay, ctx.actor).model_dump(mode="json"),
         doing="starting",
         ended="healthy",

@@ -27,7 +27,8 @@ def report(plan: Plan, ends: Mapping[int, End]) -> Outcome:
     """How each engine ended, what runs where, and the button that goes back."""
     rolls = [step for step in plan.steps if step.action == ROLL]
     told = assignment_of(rolls[0])
-    engines = [_engine_of(plan, ends, step.target.site) for step in rolls]
+    engines = [_Engine(site, HEALTHY, "It had it already and was left alone.") for site in told.met]
+    engines += [_engine_of(plan, ends, step.target.site) for step in rolls]
     good = all(engine.state == HEALTHY for engine in engines)
     return Outcome(
         summary=_succeeded(told, engines) if good else _failed(told, engines),

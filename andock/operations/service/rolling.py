@@ -45,8 +45,14 @@ def apply_roll(step: Step, ctx: Writer) -> Done:
 
 
 def settle_roll(step: Step, ctx: Reader, mark: Mark) -> Settled:  # noqa: ARG001  the engine says it all
-    """Done: all replicas are there, well, and were watched long enough. Else it is taken up again."""
+    """Done: all replicas are there, and have run long enough. Else it is taken up again.
+
+    An engine does not say since when a health check passes, and knows nothing of `checks`; what has either is
+    taken up again and watched anew, which finds everything else done.
+    """
     told = assignment_of(step)
+    if told.checks:
+        return NotDone()
     standing = stand_on(told.service, told.environment, step.target.site, ctx)
     if set(standing.current) != set(range(1, told.replicas + 1)):
         return NotDone()
@@ -54,7 +60,7 @@ def settle_roll(step: Step, ctx: Reader, mark: Mark) -> Settled:  # noqa: ARG001
         return NotDone()
     clock = ctx.containers.server_time(step.target.site)
     for replica in standing.current.values():
-        if not is_wanted(replica, told, ctx.request):
+        if not is_wanted(replica, told, ctx.request) or replica.row.health:
             return NotDone()
         started = ctx.containers.read_container(step.target.site, replica.id).started_at
         if started is None or clock - started < timedelta(seconds=told.monitor):
@@ -117,7 +123,7 @@ class _Rolling:
             if network not in {said.partition(" ")[0] for said in container.networks}:
                 self._hands.join(made, network, self._service.name)
         self._hands.start(container)
-        patient = Patient(self._hands, made, self._service.checks)
+        patient = Patient(self._hands, made, self._told.checks)
         patient.await_ready()
         patient.monitor(self._told.monitor)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from andock.naming import count, list_names
-from andock.ports.services import HealthCheck, Place, Rollout, SecretRef, Service
+from andock.ports.services import Check, HealthCheck, Place, Rollout, SecretRef, Service
 from andock.sizes import write_size
 
 _MANY = 50
@@ -26,6 +26,11 @@ def write_variables(service: Service) -> str:
     )
 
 
+def write_checks(checks: Iterable[Check]) -> str:
+    """`/ready` on port 8080 within 60 s."""
+    return ", ".join(f"`{check.path}` on port {check.port} within {check.within:g} s" for check in checks)
+
+
 def list_fields(service: Service, places: Iterable[Place]) -> tuple[tuple[str, str], ...]:
     """What its file says, but for its variables; what it does not say is left out."""
     fields = (
@@ -38,7 +43,7 @@ def list_fields(service: Service, places: Iterable[Place]) -> tuple[tuple[str, s
         ("Volumes", list_names(service.volumes, _MANY)),
         ("Networks", list_names(service.networks, _MANY)),
         ("Health check", _write_health(service.healthcheck)),
-        ("Checks", ", ".join(f"`{check.path}` on port {check.port}" for check in service.checks)),
+        ("Checks", write_checks(service.checks)),
         ("Limits", _write_limits(service)),
         ("Restart", service.limits.restart),
         ("Stop", f"{service.stop_grace} s from TERM to KILL"),

@@ -311,6 +311,14 @@ def test_what_could_not_be_pulled_in_one_place_goes_on_in_the_others_with_contin
     assert fleet.versions == {"a": NEW, "b": OLD, "c": NEW}
 
 
+def test_a_place_that_fails_twice_counts_once(runner: Runner, fleet: Fleet, accept: Accept) -> None:
+    fleet.on_failure, fleet.pulls, fleet.max_fail = OnFailure.UNDO, True, 2
+    fleet.fails("pull b", "roll b")
+    perform(runner, ask(accept))
+
+    assert fleet.versions == {"a": NEW, "b": OLD, "c": NEW}
+
+
 def test_only_the_first_line_of_a_failure_stands_before_the_report(
     runner: Runner, fleet: Fleet, accept: Accept
 ) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -183,6 +184,30 @@ def test_an_agreement_is_bound_to_what_runs_now() -> None:
     before = plan(stage, "v3")
     stage.take(plan(stage, "v2", request="other"), "other")
     assert any("slot 1 was v1@" in said for said in before.differences(plan(stage, "v3")))
+
+
+@pytest.mark.parametrize(
+    ("update", "said"),
+    [
+        ({"failure_action": "continue"}, "what it does on failure was to ask and is to go on"),
+        ({"max_failure_ratio": 1.0}, "how many failures it ends at was 1 and is 4"),
+    ],
+)
+def test_an_agreement_is_bound_to_what_failures_come_to(update: dict[str, Any], said: str) -> None:
+    stage = Stage()
+    before = plan(stage, "v1")
+    stage.change_service(update=replace(API.update, **update))
+    assert before.differences(plan(stage, "v1")) == (said,)
+
+
+def test_an_agreement_is_bound_to_the_checks() -> None:
+    stage = Stage()
+    before = plan(stage, "v1")
+    stage.change_service(checks=(Check("/ready", 8080),))
+    now = plan(stage, "v1")
+    assert "api: checks was none and is `/ready` on port 8080 within 60 s" in before.differences(now)
+    stage.change_service(checks=(Check("/ready", 8080, within=5),))
+    assert now.digest != plan(stage, "v1").digest
 
 
 def test_health_and_status_are_no_part_of_an_agreement() -> None:

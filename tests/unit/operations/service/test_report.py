@@ -9,10 +9,10 @@ from tests.unit.operations.service.stage import V1, Stage
 FAILURE = "`api-1` on edge-3 is unhealthy: no database.\nstarting\nno database"
 
 
-def plan() -> Plan:
+def plan(stage: Stage | None = None) -> Plan:
     """Pulls 0 to 2, rolls 3 to 5, cleaning 6 to 8; on edge-2, edge-3 and edge-4 each."""
     params = VersionParams(name="api", version="v1", environment="prod")
-    return plan_deploy(params, Stage().reader())
+    return plan_deploy(params, (stage or Stage()).reader())
 
 
 def done(*numbers: int) -> dict[int, End]:
@@ -61,6 +61,34 @@ def test_two_versions_side_by_side_are_never_left_unsaid() -> None:
     assert report(plan(), ends).summary == (
         "`api` v1 (111111111111) is not out in prod: 1 healthy, 1 rolled back, 1 pulled. "
         "Now edge-2 runs the new version, edge-3, edge-4 run the old one."
+    )
+
+
+def rest() -> Plan:
+    """Engine edge-3 has it already; rolls 0 and 1, cleaning 2 and 3."""
+    stage = Stage()
+    stage.take(plan(stage))
+    for site in ("edge-2", "edge-4"):
+        stage.containers.remove(site, stage.on(site)["api-1"].id, force=True, volumes=False)
+    return plan(stage)
+
+
+def test_an_engine_that_was_left_alone_is_one_that_runs_it() -> None:
+    said = report(rest(), done(0, 1, 2, 3))
+    assert said.summary == "`api` v1 (111111111111) is healthy in prod on 3 engines."
+    assert said.table is not None
+    assert said.table.rows == (
+        ("edge-3", "healthy", "It had it already and was left alone."),
+        ("edge-2", "healthy", "step 0 is done"),
+        ("edge-4", "healthy", "step 1 is done"),
+    )
+
+
+def test_one_that_failed_beside_an_engine_that_was_left_alone_leaves_two_versions_and_says_so() -> None:
+    ends = {0: undone(End(Phase.FAILED, FAILURE))}
+    assert report(rest(), ends).summary == (
+        "`api` v1 (111111111111) is not out in prod: 1 healthy, 1 rolled back, 1 pending. "
+        "Now edge-3 runs the new version, edge-2, edge-4 run the old one."
     )
 
 

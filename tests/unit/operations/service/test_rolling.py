@@ -317,6 +317,17 @@ def test_a_file_that_was_changed_after_the_plan_is_refused() -> None:
     assert set(stage.on("edge-1")) == {"api-1"}
 
 
+def test_the_checks_that_were_agreed_on_are_asked_whatever_the_file_says_now() -> None:
+    stage = Stage()
+    stage.change_service(checks=(Check("/ready", 8080, within=0.3),))
+    stage.containers.probes["edge-1", 8080, "/ready"] = "it answers 503"
+    found = plan(stage, "v1")
+    take_step(found.steps[0], stage.writer())
+    stage.change_service(checks=())
+    with pytest.raises(BackendError, match="does not pass its check `/ready`"):
+        take_step(roll_of(found), stage.writer())
+
+
 # --- crashes --------------------------------------------------------------------------------------------
 
 

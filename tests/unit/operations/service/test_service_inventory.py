@@ -123,7 +123,7 @@ def test_info_says_all_of_the_file_and_secrets_by_where_they_lie(desk: Desk) -> 
         "Networks": "`shop`",
         "Health check": "`check -q`, every 5 s, within 0.5 s, 3 failures in a row make it unhealthy, "
         "none count in the first 60 s",
-        "Checks": "`/ready` on port 80",
+        "Checks": "`/ready` on port 80 within 60 s",
         "Limits": "0.5 CPUs, 256 MiB, 100 processes",
         "Restart": "unless-stopped",
         "Stop": "10 s from TERM to KILL",

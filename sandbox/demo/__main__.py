@@ -10,10 +10,11 @@ import time
 from pathlib import Path
 
 from sandbox.demo.conversation import Conversation
+from sandbox.demo.fleet import COMMANDS, TRANSPORTS
 from sandbox.demo.prompt import HELP, Prompt
-from sandbox.demo.releases import PLACES, RELEASES
-from sandbox.demo.scenes import SCENES, Scene
+from sandbox.demo.releases import PLACES
 from sandbox.demo.stage import Stage
+from sandbox.demo.tour import list_scenes
 from sandbox.installation import Installation
 from sandbox.vcenter import ControlError
 
@@ -52,7 +53,10 @@ def show(options: argparse.Namespace) -> int:
         options.state,
         engines=3 if root else 1,
         own_engine=options.own_engine,
+        transports=TRANSPORTS if root else (),
+        registry=root,
         services=PLACES if root else None,
+        sites_extra={"exec": dict(COMMANDS)},
         workers=workers,
         tell=lambda what: _write(f"  {what} ..."),
     ) as installation:
@@ -77,7 +81,7 @@ def tour(installation: Installation) -> list[str]:
         return [str(error)]
     started = time.monotonic()
     stage = Stage(installation, Conversation(installation.slack, _write))
-    scenes = list_scenes(installation)
+    scenes = list_scenes(fleet=installation.registry is not None)
     for number, scene in enumerate(scenes, start=1):
         stage.play(number, scene.title, scene.play)
     took = f"{time.monotonic() - started:.1f} s"
@@ -89,12 +93,6 @@ def tour(installation: Installation) -> list[str]:
         _write(f"  {failure}")
     _write(f"The processes' logs are in {installation.state / 'logs'}.")
     return stage.failures
-
-
-def list_scenes(installation: Installation) -> tuple[Scene, ...]:
-    """The tour, with deployments where there are engines for them; the record of all is verified last."""
-    *most, last = SCENES
-    return (*most, *RELEASES, last) if installation.fleet.environments else SCENES
 
 
 def _write(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The tour, scene by scene. Each looks at vCenter or the engine itself for whether it really happened."""
+"""The tour's machines, policy and record. Each scene looks at vCenter for whether it really happened."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Boots:
             self.names, self.before, _boot_times(self.stage, self.names), strict=True
         ):
             self.stage.prove(
-                f"vCenter: {name} was started at {_moment(now)}, before that at {_moment(before)}",
+                f"vCenter: {name} was started at {write_moment(now)}, before that at {write_moment(before)}",
                 holds=now is not None and now != before,
             )
 
@@ -65,7 +65,8 @@ def _boot_times(stage: Stage, names: tuple[str, ...]) -> tuple[datetime | None, 
     return tuple(control.vm(name).boot_time for name in names)
 
 
-def _moment(moment: datetime | None) -> str:
+def write_moment(moment: datetime | None) -> str:
+    """A time of day."""
     return f"{moment:%H:%M:%S}" if moment else "never"
 
 
@@ -112,46 +113,6 @@ def restart_several(stage: Stage) -> None:
     boots.prove_untouched()
     stage.click(OPS, plan, "Go ahead", expect="Done")
     boots.prove_restarted()
-
-
-def restart_container(stage: Stage) -> None:
-    """The engine has another start time."""
-    name = stage.installation.containers[0]
-    engine = stage.installation.engine
-    before = engine.inspect(name).started_at
-    stage.ask(OPS, f"/container restart {name}", expect="Done")
-    now = engine.inspect(name)
-    times = f"was started at {_moment(now.started_at)}, before that at {_moment(before)}"
-    stage.prove(
-        f"engine: {name} is {now.state}, {times}",
-        holds=now.state == "running" and now.started_at != before,
-    )
-
-
-def read_logs(stage: Stage) -> None:
-    """What the container printed."""
-    name = stage.installation.containers[0]
-    stage.ask(OPS, f"/container logs {name} --tail 5", expect="GET /health 200")
-
-
-def look_into_container(stage: Stage) -> None:
-    """What the engine made it of, and what it uses of that."""
-    name = stage.installation.containers[0]
-    answer = stage.ask(OPS, f"/container info {name}", expect="Own namespaces")
-    now = stage.installation.engine.inspect(name)
-    stage.prove(f"engine: {name} is {now.id[:12]}, {now.state}", holds=now.id[:12] in answer.spoken)
-    stage.ask(OPS, f"/container stats {name}", expect=name)
-
-
-def list_images(stage: Stage) -> None:
-    """Every image that the engine has."""
-    answer = stage.ask(OPS, "/image list", expect="image")
-    held = stage.installation.engine.api.call("GET", "/images/json")
-    tags = [tag for image in held for tag in image.get("RepoTags") or ()]
-    stage.prove(
-        f"engine: {', '.join(tags)}, all in the answer",
-        holds=bool(tags) and all(tag in answer.spoken for tag in tags),
-    )
 
 
 def change_production(stage: Stage) -> None:
@@ -265,15 +226,13 @@ def run_on_host(stage: Stage) -> None:
         raise NotShownError(f"`andock run` ended with exit code {code}")
 
 
-SCENES = (
+MACHINES = (
     Scene("List machines. Reads answer only the one who asks.", list_machines),
     Scene("Look at one machine.", show_machine),
     Scene("Restart it. It counts only when vCenter has a new boot time.", restart_machine),
     Scene("Restart several: a plan first, and a button.", restart_several),
-    Scene("Restart a container.", restart_container),
-    Scene("Read its logs.", read_logs),
-    Scene("Look into it: cgroups, namespaces, layers; what it uses.", look_into_container),
-    Scene("List the engine's images.", list_images),
+)
+POLICY = (
     Scene("Change production: a lead, in its channel, after a look at the plan.", change_production),
     Scene("Change production as an operator: two leads agree first.", approve),
     Scene("Approve one's own request: refused.", approve_oneself),
@@ -284,5 +243,5 @@ SCENES = (
     Scene("Halt all changes, and resume them.", halt_and_resume),
     Scene("Write to Andock directly: the same words.", write_directly),
     Scene("Ask on the host instead of in Slack.", run_on_host),
-    Scene("Verify the audit record.", verify_record),
 )
+RECORD = (Scene("Verify the audit record.", verify_record),)

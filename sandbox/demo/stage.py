@@ -12,7 +12,8 @@ from sandbox.installation import Installation
 from sandbox.slack.client import Refused
 from sandbox.slack.reports import Message
 
-ANSWER_SECONDS = 15.0
+ANSWER_SECONDS = 30.0  # a busy machine takes its time to draw a chart
+TYPE_NAME, SURE = "Type the name …", "Are you sure?"  # the button, and the form that it opens
 
 
 class NotShownError(Exception):
@@ -61,17 +62,8 @@ class Stage:
         Raises:
             NotShownError: there is no such button, or as `ask`.
         """
-        try:
-            button = message.button(label)
-        except LookupError as error:
-            raise NotShownError(str(error)) from error
-        self.conversation.write_header(seat)
         old = self._in_sight(seat) - {message.ts}
-        dialog = f' and says yes to "{button.confirm}"' if button.confirm else ""
-        self.conversation.write(f"{seat.person} clicks: [{label}]{dialog}")
-        self.installation.slack.click(
-            seat.user, message, button.action_id, confirm=True if button.confirm else None
-        )
+        self._press(seat, message, label)
         return self._await(
             seat,
             f"[{label}]",
@@ -83,6 +75,37 @@ class Stage:
             ),
         )
 
+    def type_name(self, seat: Seat, message: Message, name: str, *, expect: str) -> Message:
+        """Press the button of what cannot be undone, type the name in its form, and wait as `ask` does.
+
+        Raises:
+            NotShownError: there is no such button, it is another name, or as `ask`.
+        """
+        old = self._in_sight(seat) - {message.ts}
+        self._press(seat, message, TYPE_NAME)
+        slack = self.installation.slack
+        slack.wait_form(seat.user, title=SURE)
+        self.conversation.write(f'{seat.person} types into "{SURE}": {name}')
+        if errors := slack.submit(seat.user, {"text": name}).errors:
+            raise NotShownError(f"the form says {', '.join(map(str, errors.values()))}")
+        return self._await(
+            seat,
+            f"`{name}` in the form",
+            expect,
+            lambda answer: answer.ts not in old and is_answer(answer) and TYPE_NAME not in _labels(answer),
+        )
+
+    def await_file(self, seat: Seat, message: Message, name: str) -> bytes:
+        """Wait for a file of this name under a message; its content.
+
+        Raises:
+            Refused: it did not come in time.
+        """
+        slack = self.installation.slack
+        reply = slack.wait(seat.place, seat.user, thread_ts=message.ts, file=name, timeout=ANSWER_SECONDS)
+        self.conversation.show(seat)
+        return slack.read_file(next(file.id for file in reply.files if file.name == name))
+
     def prove(self, what: str, *, holds: bool) -> None:
         """State what the backend itself says.
 
@@ -92,6 +115,18 @@ class Stage:
         if not holds:
             raise NotShownError(f"this is not so: {what}")
         self.conversation.write(f"  -> {what}")
+
+    def _press(self, seat: Seat, message: Message, label: str) -> None:
+        try:
+            button = message.button(label)
+        except LookupError as error:
+            raise NotShownError(str(error)) from error
+        self.conversation.write_header(seat)
+        dialog = f' and says yes to "{button.confirm}"' if button.confirm else ""
+        self.conversation.write(f"{seat.person} clicks: [{label}]{dialog}")
+        self.installation.slack.click(
+            seat.user, message, button.action_id, confirm=True if button.confirm else None
+        )
 
     def _in_sight(self, seat: Seat) -> set[str]:
         """What is there before somebody acts: late edits of it are no answer."""

@@ -19,6 +19,7 @@ from sandbox.engine.containers import (
     Container,
     import_busybox,
     inspect_container,
+    remove_images,
     remove_labelled,
     run_container,
 )
@@ -120,6 +121,10 @@ class Engine:
         On an own engine also what is made of images that were built on another of the sandbox's engines.
         """
         remove_labelled(self.api, None if self.ours else self.owner, images=images)
+
+    def remove_images(self, reference: str) -> None:
+        """Remove the names of images that are like this, such as `127.0.0.1:*/*/*`."""
+        remove_images(self.api, reference)
 
     def stop(self) -> None:
         """Take away what this sandbox has made, and the engine itself if the sandbox started it.

@@ -190,6 +190,18 @@ def remove_labelled(api: Api, owner: str | None, *, images: bool = False) -> Non
             _remove(api, f"/images/{image['Id']}", {"force": "1"})
 
 
+def remove_images(api: Api, reference: str) -> None:
+    """Remove the names of images that are like this, `127.0.0.1:*/*/*`; an image goes with its last name.
+
+    Raises:
+        EngineError: the engine cannot be reached or refuses.
+    """
+    filters = {"reference": [reference]}
+    for image in api.call("GET", "/images/json", query={"filters": filters}):
+        for name in (*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())):
+            _remove(api, f"/images/{quote(name)}", {})
+
+
 def _remove(api: Api, path: str, query: Mapping[str, object]) -> None:
     try:
         api.call("DELETE", path, query=query)

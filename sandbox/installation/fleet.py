@@ -13,9 +13,11 @@ from sandbox.gate import Gate
 from sandbox.installation.configuration import Document, describe_registry
 from sandbox.installation.inventory import run_containers
 from sandbox.installation.services import describe_service, environment_rules
+from sandbox.processes import LOOPBACK
 from sandbox.registry import Registry, start_registry
 
 REGISTRY = "registry"  # the name of its gate
+FROM_REGISTRY = f"{LOOPBACK}:*/*/*"
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,8 @@ def _start_engine(
     transport = wish.transports[number - 1] if number <= len(wish.transports) else Transport.UNIX
     engine = start_engine(state, name=name, own=wish.own_engine or number > 1, transport=transport)
     undo.callback(engine.stop)
+    if engine.ours:  # the registry of an earlier start had another port: these names lead nowhere
+        engine.remove_images(FROM_REGISTRY)
     if (
         number == 1 or not wish.services
     ):  # where a service runs, nothing else has to be told apart by its engine

@@ -8,11 +8,12 @@ import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import docker
 import pytest
 
-from sandbox.engine import LABEL, Engine, Transport, start_engine
+from sandbox.engine import IMAGE, LABEL, Engine, Transport, start_engine
 from sandbox.processes import accepts_connections
 from sandbox.registry import Registry, RegistryError, start_registry
 
@@ -74,6 +75,22 @@ def test_a_sample_logs_fifty_thousand_lines(
     assert eventually(lambda: client.logs(made, tail=1) == b"line 50000\n", 20)
     assert client.logs(made).count(b"\n") == 50_000
     client.close()
+
+
+def test_what_came_from_a_registry_can_be_removed_by_its_address_and_all_else_stays(
+    engine: Engine, registry: Registry
+) -> None:
+    engine.import_busybox()
+    image = f"{registry.address}/team/web"
+    query = {"fromImage": image, "tag": "1"}
+    engine.api.call("POST", "/images/create", query=query, login=registry.login)
+    engine.api.call("POST", f"/images/{quote(image)}:1/tag", query={"repo": "kept", "tag": "1"})
+
+    engine.remove_images("127.0.0.1:*/*/*")
+
+    held = engine.api.call("GET", "/images/json")
+    assert {tag for image in held for tag in image["RepoTags"]} == {IMAGE, "kept:1"}
+    engine.remove_images("kept")
 
 
 def test_what_was_pushed_has_a_digest_and_stays_over_a_restart(registry: Registry) -> None:

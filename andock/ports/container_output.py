@@ -44,7 +44,10 @@ class ContainerOutput(Protocol):
         ...
 
     def new_logs(self, site: str, container: str, *, after: str, most: int) -> NewLines:
-        """At most `most` lines written after a moment, in the engine's words `NewLines.last`."""
+        """At most `most` lines written after a moment, in the engine's words `NewLines.last`.
+
+        Of lines that are long together, only the newest few megabytes.
+        """
         ...
 
     def prepare_command(self, site: str, container: str, command: NamedCommand) -> str:

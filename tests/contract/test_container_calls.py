@@ -26,6 +26,7 @@ from tests.contract.test_containers_port import DEAD, LIVE, engines_of
 from tests.fakes.containers import FakeContainers
 from tests.unit.operations.container.chat import Eye
 from workers.containers import DockerContainers
+from workers.containers.logs import MOST_KEPT
 
 MIB = 1024 * 1024
 LIMITS = Limits(memory=64 * MIB, memory_with_swap=0, cpus=0.5, pids=50, restart="no")
@@ -402,6 +403,25 @@ def test_a_secret_across_the_cut_of_a_health_check_leaves_none_of_it(engine: Eng
 
     assert dict(outcome.fields)["Last health check"].startswith(f"{'x' * 190} [redacte")
     hiding.close()
+
+
+def test_a_look_at_very_long_lines_takes_the_newest_and_says_so(engine: Engine, real: RealWorld) -> None:
+    script = (
+        "echo begun; mkfifo /f; read x < /f; x=$(head -c 200000 /dev/zero | tr '\\0' x);"
+        " for n in $(seq 40); do echo $n $x; done; echo end; trap exit TERM; sleep 60 & wait"
+    )
+    made = engine.run_container("web", ["sh", "-c", script])
+    until(lambda: "begun" in real.port.logs(LIVE, made, tail=1))
+    first = real.port.new_logs(LIVE, made, after="", most=10)
+    real._do(made, "go")
+    until(lambda: "end" in real.port.logs(LIVE, made, tail=1))
+
+    new = real.port.new_logs(LIVE, made, after=first.last, most=2000)
+
+    assert (new.lines[-1], new.left_out) == ("end", True)
+    assert [line.split()[0] for line in new.lines[:-1]] == [str(number) for number in range(22, 41)]
+    assert sum(map(len, new.lines)) <= MOST_KEPT
+    assert real.port.new_logs(LIVE, made, after=new.last, most=2000).lines == ()
 
 
 def test_no_secret_of_a_path_is_told(engine: Engine, real: RealWorld) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from andock.redaction import MARK, Redactor
 
 LONGEST_LINE = 256 * 1024  # bytes; what is behind them is dropped
 ABOVE = 120  # lines that are read before those that are shown: a private key may begin in them
+MOST_KEPT = 4 * 1024 * 1024  # characters of the lines that are held at once
+_LONG_ABOVE = 64 * 1024  # characters; no private key has as many
 _HEADER = 8  # stream number, three zeros, length of the frame in four bytes
 # whole escape sequences first: without their first character they would stay as rubbish
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
@@ -43,6 +46,32 @@ def join_lines(pieces: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
         yield from (line[:LONGEST_LINE] for line in whole)
         begun[stream] = rest[:LONGEST_LINE]
     yield from (rest for rest in begun.values() if rest)
+
+
+def keep_newest(lines: Iterable[tuple[str, str]], most: int = MOST_KEPT) -> tuple[list[tuple[str, str]], str]:
+    """The newest of these lines, each behind its stamp, within so many characters, and always the last one.
+
+    Returns also the stamp of the newest line that had no room; empty if all had.
+    """
+    kept: deque[tuple[str, str]] = deque()
+    size, gone = 0, ""
+    for line in lines:
+        kept.append(line)
+        size += len(line[1])
+        while size > most and len(kept) > 1:
+            gone, text = kept.popleft()
+            size -= len(text)
+    return list(kept), gone
+
+
+def count_above(lines: Sequence[str]) -> int:
+    """How many of the first lines are only there for what begins in them: ABOVE, or fewer long ones."""
+    size = 0
+    for number, line in enumerate(lines[:ABOVE]):
+        if size > _LONG_ABOVE:
+            return number
+        size += len(line)
+    return min(len(lines), ABOVE)
 
 
 def redact_below(above: Sequence[str], lines: Iterable[str], redactor: Redactor) -> Iterator[str]:

@@ -24,7 +24,15 @@ from andock.redaction import Redactor
 from workers.containers.calls import Calls, ask, tell
 from workers.containers.engines import EngineClient
 from workers.containers.inventory import read_clock
-from workers.containers.logs import ABOVE, clean, join_lines, redact_below, split_frames
+from workers.containers.logs import (
+    ABOVE,
+    clean,
+    count_above,
+    join_lines,
+    keep_newest,
+    redact_below,
+    split_frames,
+)
 
 _CHUNK = 64 * 1024
 _LOOK_SECONDS = 0.5
@@ -53,15 +61,16 @@ class OutputCalls(Calls):
         with self._asking(site, container) as client:
             last = after or f"{read_clock(client):%Y-%m-%dT%H:%M:%S.%f}000Z"
             query = {"timestamps": "1", "tail": str(most + ABOVE)}
-            lines = list(_stamped(client, container, query))
-        known = [text for stamp, text in lines if after and stamp <= after]
-        new = [line for line in lines if line[0] > after]
-        shown = [text for _, text in new]
+            lines, gone = keep_newest(_stamped(client, container, query))
+        # what had no room may have begun a secret that ends in the first of those that had
+        begun = count_above([text for _, text in lines]) if gone else 0
+        known = [text for _, text in lines[:begun]]
+        known += [text for stamp, text in lines[begun:] if after and stamp <= after]
+        shown = [text for stamp, text in lines[begun:] if stamp > after]
         above, below = [*known, *shown[:-most]][-ABOVE:], shown[-most:]
-        if new:
-            last = max(stamp for stamp, _ in new)
+        last = max((stamp for stamp, _ in lines if stamp > after), default=last)
         said = tuple(redact_below(above, below, self._redactor)) if below else ()
-        return NewLines(said, last, left_out=bool(after) and len(new) > most)
+        return NewLines(said, last, left_out=bool(after) and (len(shown) > most or gone > after))
 
     def prepare_command(self, site: str, container: str, command: NamedCommand) -> str:
         """See `ContainerOutput`."""

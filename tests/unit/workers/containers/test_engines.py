@@ -7,9 +7,12 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
 from andock.errors import BackendUnavailableError, ConfigError, UnknownSiteError
 from config.sites import Engine, EngineTls, SecretReference
@@ -17,7 +20,7 @@ from sandbox.engine import IMAGE, LABEL, start_engine
 from sandbox.engine import Engine as SandboxEngine
 from sandbox.processes import free_port
 from workers.containers import DockerContainers, Engines
-from workers.containers.engines import CONNECT_SECONDS
+from workers.containers.engines import CONNECT_SECONDS, EngineClient
 
 
 @contextmanager
@@ -37,6 +40,29 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxEngine]:
     engine.import_busybox()
     yield engine
     engine.stop()
+
+
+def test_the_version_is_agreed_on_once_a_connection_whatever_is_asked(
+    engine: SandboxEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    request = EngineClient.request
+
+    def noted(client: EngineClient, method: str, url: str, **kwargs: Any) -> requests.Response:
+        asked.append(url)
+        return request(client, method, url, **kwargs)
+
+    monkeypatch.setattr(EngineClient, "request", noted)
+    port = DockerContainers(Engines({"edge-1": Engine(url=engine.url, environment="dev")}, tmp_path))
+    for _ in range(3):
+        port.list_containers()
+        port.read_disk("edge-1")
+        port.list_events(["edge-1"], timedelta(minutes=1), most=5)
+    port.close()
+
+    assert [url.rpartition("/")[2] for url in asked].count("_ping") == 1
+    assert not [url for url in asked if url.endswith("/version")]
+    assert len({url.split("/")[3] for url in asked if not url.endswith("/_ping")}) == 1
 
 
 def test_three_dead_engines_of_five_cost_one_time_out(engine: SandboxEngine, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -43,6 +44,27 @@ def test_a_line_without_end_takes_no_more_memory_than_one_line_may() -> None:
     lines = list(logs.join_lines(itertools.chain([(1, b"begin ")], endless, [(1, b"\nnext\n")])))
     assert [len(line) for line in lines] == [logs.LONGEST_LINE, 4]
     assert lines[0].startswith(b"begin x")
+
+
+def test_of_many_long_lines_the_newest_are_kept_within_the_room_there_is() -> None:
+    lines = ((f"{number:04}", "x" * logs.LONGEST_LINE) for number in range(400))
+    tracemalloc.start()
+
+    kept, gone = logs.keep_newest(lines)
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < logs.MOST_KEPT * 1.5
+    assert [stamp for stamp, _ in kept] == [f"{number:04}" for number in range(384, 400)]
+    assert gone == "0383"
+    assert logs.keep_newest([("1", "a"), ("2", "b")]) == ([("1", "a"), ("2", "b")], "")
+    assert logs.keep_newest([("1", "a"), ("2", "long")], most=2) == ([("2", "long")], "1")
+
+
+def test_as_many_lines_as_a_key_may_have_are_only_there_for_what_begins_in_them() -> None:
+    assert logs.count_above(["x"] * 500) == logs.ABOVE
+    assert logs.count_above(["x"] * 5) == 5
+    assert logs.count_above(["x" * logs.LONGEST_LINE] * 16) == 1
 
 
 def test_a_line_shows_what_it_says() -> None:

@@ -117,7 +117,7 @@ def could_allow(
 def decide_to_show(
     policy: Policy, question: Question, targets: Sequence[Target], *, desk: bool = False
 ) -> Decision:
-    """Whether what became of an earlier request may be shown now: to who may read there, or do it.
+    """Whether what became of an earlier request may be shown now: to whoever may read there, or do it.
 
     `question` is about that request's operation, and about who wants to see it. Without `targets`, denied
     only if no rule could allow it on any. Limits and freezes are about doing, and hide nothing.

@@ -45,7 +45,7 @@ from bot.words import quote
 from config.hooks import load_hooks
 from config.installation import Installation, load_installation, start_process
 from config.logs import start_logging
-from config.settings import BotSettings, Settings, read_settings
+from config.settings import BotSettings, ManifestSettings, Settings, read_settings
 from config.sites import Sites
 
 log = structlog.get_logger()
@@ -199,12 +199,12 @@ def run(command: str, as_json: bool, user: str | None, channel: str | None) -> N
     if (user is None) != (channel is None):
         raise click.UsageError("--as and --channel go together.")
     settings: Settings = read_settings(Settings if user is None else BotSettings)
+    if isinstance(settings, BotSettings) and not settings.sandbox:
+        raise ConfigError("works in a sandbox only.", where="--as", fix="ask as yourself, without it.")
     installation = load_installation(settings)
     start_logging("ERROR", "run", installation.redactor)
     intake = make_intake(installation, settings)
     if isinstance(settings, BotSettings) and user is not None and channel is not None:
-        if not settings.sandbox:
-            raise ConfigError("works in a sandbox only.", where="--as", fix="ask as yourself, without it.")
         sys.exit(asyncio.run(_run_as(settings, intake, command, as_json, (user, channel))))
     sys.exit(asyncio.run(run_command(intake, command, as_json)))
 
@@ -236,12 +236,26 @@ async def _run_as(
 )
 @click.option("--url", default="", help="The bot's public address, for HTTP mode: https://andock.example.com")
 @click.option(
-    "--command", "commands", multiple=True, help="Only these slash commands (default: andock and all nouns)."
+    "--command",
+    "commands",
+    multiple=True,
+    help="A noun that gets a slash command beside `/andock` (default: those in ANDOCK_COMMANDS, or all).",
 )
-@click.option("--prefix", default="", help="Put before each slash command, when another app owns `/vm`.")
-def manifest(mode: Literal["socket", "http"], url: str, commands: tuple[str, ...], prefix: str) -> None:
+@click.option(
+    "--prefix", help="Put before each, when another app owns `/vm` (default: ANDOCK_COMMAND_PREFIX)."
+)
+def manifest(
+    mode: Literal["socket", "http"], url: str, commands: tuple[str, ...], prefix: str | None
+) -> None:
     """Print the Slack app manifest, made from the catalogue."""
-    made = make_manifest(load_catalogue(), mode, commands=commands or None, prefix=prefix, url=url)
+    settings = read_settings(ManifestSettings)
+    made = make_manifest(
+        load_catalogue(),
+        mode,
+        commands=commands or settings.commands.replace(",", " ").split() or None,
+        prefix=settings.command_prefix if prefix is None else prefix,
+        url=url,
+    )
     click.echo(json.dumps(made, indent=2))
 
 

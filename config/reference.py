@@ -22,7 +22,7 @@ from andock.rulebook import Policy
 from config.compose import ComposeFile
 from config.hooks import Hooks
 from config.quantities import read_bytes, read_seconds
-from config.settings import BotSettings, RecorderSettings, Settings, SlackSettings
+from config.settings import BotSettings, ManifestSettings, RecorderSettings, Settings, SlackSettings
 from config.sites import Sites
 
 _HEAD = """# Settings
@@ -37,6 +37,7 @@ _READERS: tuple[tuple[type[Settings], str], ...] = (
     (RecorderSettings, "recorder, `andock audit`"),
     (SlackSettings, "bot, courier"),
     (BotSettings, "bot"),
+    (ManifestSettings, "`andock manifest`"),
 )
 _SITES = """
 ## sites.yaml

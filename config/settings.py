@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from andock.errors import ConfigError
 
 S = TypeVar("S", bound="Settings")
+CommandPrefix: TypeAlias = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9_-]{0,20}$",
+        validation_alias="ANDOCK_COMMAND_PREFIX",
+        description="put before every slash command, when another app owns `/vm`",
+    ),
+]
 
 
 class Settings(BaseModel):
@@ -48,6 +56,18 @@ class RecorderSettings(Settings):
         default=Path("state"),
         validation_alias="ANDOCK_STATE_DIR",
         description="where the audit record's files lie, in `audit/`",
+    )
+
+
+class ManifestSettings(Settings):
+    """What `andock manifest` reads: the bot hears any slash command, the app offers these."""
+
+    command_prefix: CommandPrefix = ""
+    commands: str = Field(
+        default="",
+        validation_alias="ANDOCK_COMMANDS",
+        description="which nouns get a slash command of their own beside `/andock`, such as `vm container`; "
+        "left out: all",
     )
 
 
@@ -88,12 +108,7 @@ class BotSettings(SlackSettings):
         validation_alias="ANDOCK_HTTP_PORT",
         description="its port; 0 picks a free one",
     )
-    command_prefix: str = Field(
-        default="",
-        pattern=r"^[a-z0-9_-]{0,20}$",
-        validation_alias="ANDOCK_COMMAND_PREFIX",
-        description="put before every slash command, when another app owns `/vm`",
-    )
+    command_prefix: CommandPrefix = ""
     sandbox: bool = Field(
         default=False,
         validation_alias="ANDOCK_SANDBOX",

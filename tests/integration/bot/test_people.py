@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.bot.conftest import Answer, Door
+from sandbox.redis_server import RedisServer
+from tests.integration.bot.conftest import Answer, Door, StartBot
 
 
 def event(door: Door, body: dict[str, Any], *, event_id: str = "Ev1", **outer: Any) -> Answer:
@@ -180,3 +181,27 @@ def test_can_i_about_the_desk_is_answered_to_a_mention_too(door: Door) -> None:
 
     said = door.slack.wait("C0OPS", as_user="U0OPS1", contains="Yes: `halt`", thread_ts=ts, timeout=5)
     assert said.only_for == "U0OPS1"
+
+
+@pytest.fixture(scope="module")
+def prefixed(start_bot: StartBot, redis_server: RedisServer) -> Door:
+    """The bot of a workspace where another app owns `/vm`."""
+    door = start_bot(redis_server, env={"ANDOCK_COMMAND_PREFIX": "ops-"})
+    door.pretend_workers()
+    return door
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "asked"),
+    [
+        ("/ops-vm", "off web-01", "vm off web-01"),
+        ("/ops-andock", "vm info web-02", "vm info web-02"),
+        ("/ops-container", "list", "container list"),
+    ],
+)
+def test_a_slash_command_with_the_installations_prefix_is_heard_as_without(
+    prefixed: Door, command: str, text: str, asked: str
+) -> None:
+    prefixed.slash(text, command=command)
+
+    assert commands(prefixed)[0] == asked

@@ -4,10 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from andock.catalogue import Catalogue, load_catalogue
 from andock.errors import ConfigError
 from andock.operation import Desk, DeskOperation, Outcome, Params, Risk
+from bot.__main__ import cli
 from bot.manifest import command_names, manifest
 
 # The parts of Slack's published schema (slackapi/manifest-schema 2.0.0) that a manifest of ours touches:
@@ -110,6 +112,30 @@ def test_commands_and_prefix_are_a_choice() -> None:
     names = command_names(load_catalogue(), ["request"], "ops-")
     assert names == {"/ops-andock": "", "/ops-request": "request"}
     assert command_names(load_catalogue(), [], "") == {"/andock": ""}
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "offered"),
+    [
+        ([], {"ANDOCK_COMMAND_PREFIX": "ops-", "ANDOCK_COMMANDS": "vm container"},
+         ["/ops-andock", "/ops-vm", "/ops-container"]),
+        ([], {"ANDOCK_COMMANDS": "vm,request"}, ["/andock", "/vm", "/request"]),
+        (["--prefix", "x-", "--command", "host"], {"ANDOCK_COMMAND_PREFIX": "ops-", "ANDOCK_COMMANDS": "vm"},
+         ["/x-andock", "/x-host"]),
+        (["--prefix", "", "--command", "host"], {"ANDOCK_COMMAND_PREFIX": "ops-"}, ["/andock", "/host"]),
+    ],
+)  # fmt: skip
+def test_the_environment_says_which_commands_are_offered_and_options_overrule_it(
+    words: list[str], env: dict[str, str], offered: list[str]
+) -> None:
+    done = CliRunner().invoke(cli, ["manifest", *words], env=env, catch_exceptions=False)
+
+    assert [one["command"] for one in json.loads(done.output)["features"]["slash_commands"]] == offered
+
+
+def test_a_wrong_prefix_in_the_environment_is_named() -> None:
+    with pytest.raises(ConfigError, match="ANDOCK_COMMAND_PREFIX"):
+        CliRunner().invoke(cli, ["manifest"], env={"ANDOCK_COMMAND_PREFIX": "Ops "}, catch_exceptions=False)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,14 @@ MAY_HOLD = {
 }
 
 
+def test_the_import_contracts_hold() -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([linter], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+
+    assert done.returncode == 0, done.stdout
+    assert " 0 broken" in done.stdout
+
+
 def loaded_by(source: str) -> set[str]:
     script = f"{source}\nimport sys\nprint('\\n'.join(sys.modules))"
     done = subprocess.run(

@@ -81,6 +81,25 @@ def test_cancelling_a_task_that_cannot_be_followed_does_not_claim_its_end(
     assert "goes on" in error.sentence
 
 
+def test_a_login_that_is_refused_while_a_task_is_awaited_is_not_its_failure(simulator: Simulator) -> None:
+    sessions = sessions_of(simulator)
+    sessions.ensure(LIVE)
+    port = PyVmomiVSphere(sessions)
+    trial = try_out(simulator, port, OFF)
+
+    def refuse(mark: Mark) -> None:
+        if mark.task:
+            simulator.control.set_rules([Rule("Login", fault="InvalidLogin")])
+            simulator.control.expire_sessions()
+
+    trial.on_mark = refuse
+    error = trial.apply(delay=2.0)
+    port.close()
+    sessions.close()
+    assert isinstance(error, OutcomeUnknownError)
+    assert "cannot be followed (it does not accept the user name" in error.sentence
+
+
 def test_a_check_of_a_move_that_cannot_be_followed_changes_nothing(
     simulator: Simulator, port: PyVmomiVSphere
 ) -> None:

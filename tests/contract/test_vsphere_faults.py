@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -149,3 +150,32 @@ def test_a_session_that_ends_at_the_call_is_made_anew_because_nothing_was_done(t
         assert isinstance(trial.apply(fault="NotAuthenticated"), Done)
     assert trial.asked == 2
     assert trial.has_changed
+
+
+# --- the wait for a clone to come up, which makes no changing call --------------------------------------
+
+
+@pytest.fixture
+def arrival(simulator: Simulator, port: PyVmomiVSphere) -> Trial:
+    (clone,) = (case for case in CHANGES if case.name == "vm clone --on")
+    return try_out(simulator, port, replace(clone, number=2, method="*"))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"delay": 0.6}, {"drop": True}, {"fault": "NotAuthenticated"}],
+    ids=["slow", "dropped", "session"],
+)
+def test_what_passes_while_a_clone_comes_up_is_got_over(arrival: Trial, fault: dict[str, Any]) -> None:
+    end = arrival.apply(**fault)
+    assert isinstance(end, Done)
+    assert "has the address 10." in end.text
+
+
+@pytest.mark.parametrize("fault", [{"http": 503}, *({"fault": one} for one in FAULTS)], ids=str)
+def test_a_clone_that_cannot_be_watched_is_told_and_the_wait_changed_nothing(
+    arrival: Trial, fault: dict[str, Any]
+) -> None:
+    error = arrival.apply(Rule("*", **fault))
+    assert isinstance(error, OpsError)
+    assert error.changed is Changed.NOTHING

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,8 @@ class Trial:
     stage: Stage
     step: Step
     marks: list[Mark] = field(default_factory=list)
+    on_mark: Callable[[Mark], object] = lambda _: None
+    watch: TinyWatch | None = None  # None: one of LIMIT seconds
 
     def apply(self, *others: Rule, **fault: Any) -> Done | OpsError:
         """Take the step while the fault holds for its changing call; at most LIMIT seconds."""
@@ -40,17 +42,21 @@ class Trial:
             check_sentence(error.sentence)
             return error
         finally:
-            assert time.monotonic() - started < LIMIT + 5
+            assert time.monotonic() - started < (self.watch.seconds if self.watch else LIMIT) + 5
             control.set_rules([])
 
     @property
     def writer(self) -> Writer:
+        def checkpoint(mark: Mark) -> None:
+            self.marks.append(mark)
+            self.on_mark(mark)
+
         return Writer(
-            watch=TinyWatch(seconds=LIMIT),
+            watch=self.watch or TinyWatch(seconds=LIMIT),
             site=LIVE,
             actor="ops-1",
             ports=Ports(vsphere=self.stage.port),
-            checkpoint=self.marks.append,
+            checkpoint=checkpoint,
             mark=Mark(begun_at=time.time()),
         )
 

@@ -14,7 +14,7 @@ from workers.vsphere.lifecycle import pool_of
 from workers.vsphere.properties import collect, of_kind, walk
 from workers.vsphere.references import id_of, refer
 from workers.vsphere.session import Session
-from workers.vsphere.tasks import await_task
+from workers.vsphere.tasks import UnfollowedTaskError, await_task
 from workers.vsphere.vcenters import Vcenters
 
 _RelocateSpec: Any = vim.vm.RelocateSpec
@@ -36,7 +36,10 @@ class MovesClient(Vcenters):
             return checker.CheckRelocate_Task(refer(vim.VirtualMachine, vm, session.stub), spec, None)
 
         task = TaskRef(site, id_of(session.read(ask, target=vm)))
-        await_task(session, task, watch)
+        try:
+            await_task(session, task, watch)
+        except UnfollowedTaskError as error:  # a check changes nothing
+            raise BackendRejectedError(site, error.why) from error
         # Any: a task's result is of whatever type the task has
         found: Any = session.read(lambda session: refer(vim.Task, task.id, session.stub).info.result) or ()
         return Verdict(

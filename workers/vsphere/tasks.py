@@ -38,7 +38,7 @@ def await_task(session: Session, task: TaskRef, watch: Watch) -> None:
     Raises:
         BackendRejectedError: the task ended in an error; says which.
         TargetNotFoundError: vCenter no longer knows the task.
-        OutcomeUnknownError: vCenter does not let it be followed.
+        UnfollowedTaskError: vCenter does not let it be followed.
     """
     follower = _Follower(task)
     told: int | None = None
@@ -54,9 +54,9 @@ def await_task(session: Session, task: TaskRef, watch: Watch) -> None:
             except TargetNotFoundError as error:
                 if error.kind == _TASK:
                     raise
-                raise _lose(task, f"its {error.kind} is gone") from error
+                raise UnfollowedTaskError(task, f"its {error.kind} is gone") from error
             except (BackendRejectedError, TargetStateError) as error:
-                raise _lose(task, getattr(error, "why", error.sentence.rstrip("."))) from error
+                raise UnfollowedTaskError(task, getattr(error, "why", error.sentence.rstrip("."))) from error
     finally:
         follower.close()
     if follower.gone:
@@ -65,12 +65,15 @@ def await_task(session: Session, task: TaskRef, watch: Watch) -> None:
         raise BackendRejectedError(task.site, say_fault(follower.error))
 
 
-def _lose(task: TaskRef, why: str) -> OutcomeUnknownError:
-    """For a task that may go on, but whose end cannot be seen; `why` is a clause without a full stop."""
-    return OutcomeUnknownError(
-        f"{task.site}'s task {task.id} goes on, but cannot be followed ({why}): look at it before you ask "
-        "again."
-    )
+class UnfollowedTaskError(OutcomeUnknownError):
+    """A task that goes on, but whose end vCenter does not let us see; `why` is one clause."""
+
+    def __init__(self, task: TaskRef, why: str) -> None:
+        super().__init__(
+            f"{task.site}'s task {task.id} goes on, but cannot be followed ({why}): look at it before you "
+            "ask again."
+        )
+        self.why = why
 
 
 class _Follower:

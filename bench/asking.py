@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from bench.contenders import ASKER, CHANNEL, PATIENCE, TICK, wait_idle
 from sandbox.installation import Installation
 from sandbox.slack.reports import Call
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What was said to a command, and how many seconds after it was typed."""
+
+    seconds: float
+    text: str
+
+
 def ask(installation: Installation, command: str, patience: float = PATIENCE) -> float:
-    """Seconds from typing a command for engines to its answer; afterwards its worker is free again.
+    """Seconds from typing a command for engines to its answer; otherwise as `hear`."""
+    return hear(installation, command, patience).seconds
+
+
+def hear(installation: Installation, command: str, patience: float = PATIENCE) -> Answer:
+    """The answer to a command for engines; afterwards its worker is free again.
 
     Raises:
         RuntimeError: it did not succeed.
@@ -30,7 +44,7 @@ def ask(installation: Installation, command: str, patience: float = PATIENCE) ->
     text = str(said[0].args["text"])
     if "Done" not in text.splitlines()[0]:
         raise RuntimeError(f"{command}: {text[:300]}")
-    return said[0].at - typed
+    return Answer(said[0].at - typed, text)
 
 
 def _ends(installation: Installation) -> list[Call]:

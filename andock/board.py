@@ -16,7 +16,8 @@ def board_of(
 ) -> tuple[tuple[str, str], ...]:
     """Each target's name and its state in a word; empty for a plan whose steps name no states.
 
-    `under_way` is what steps that run say of themselves, by number; empty where one says nothing.
+    `under_way` is what steps that run say of themselves, by number, and stands behind the word; empty where
+    one says nothing.
     """
     if not any(step.doing for step in plan.steps):
         return ()
@@ -42,7 +43,7 @@ def _word(plan: Plan, numbers: list[int], marks: Mapping[int, StepMark], under_w
 def _state(step: Step, phase: Phase, said: str) -> str:
     match phase:
         case Phase.BEGUN:
-            return said or step.doing or step.action
+            return ": ".join(filter(None, (step.doing or step.action, said)))
         case Phase.DONE:
             return step.ended or phase.value
         case _:

@@ -24,6 +24,7 @@ rules:
      approvals: {count: 1, from: [leads], within: 15m}}
   - {name: ops do the rest at once, allow: ["*"], to: [ops]}
 """
+UNSEEN = "v1.2.0"  # no engine has its image yet
 STOPPED = r"\*Stopped halfway\*"
 
 
@@ -158,3 +159,17 @@ def test_the_end_is_announced_with_a_way_back_that_policy_judges(lab: Lab, chat:
     back = end_of(lab, waits)
     assert "*Done*" in back.spoken
     assert set(compare(lab, back, now, OLD).values()) == {"healthy"}
+
+
+def test_the_message_shows_where_each_engine_is_while_it_runs(lab: Lab) -> None:
+    old = look(lab)
+    pull = lab.gate("edge-2").hold("POST .*/images/create")
+    start = lab.gate("edge-2").hold("POST .*/containers/[0-9a-f]+/start")
+    asked = begin(lab, UNSEEN)
+    pull.wait_met(60)
+    end(lab, asked, UNSEEN, until=r"on edge-1: pulled\n.* on edge-2: pulling\b.*\n.* on edge-3: pulled")
+    pull.release()
+    start.wait_met(60)
+    end(lab, asked, UNSEEN, until=r"on edge-1: healthy\n.* on edge-2: starting\b.*\n.* on edge-3: pulled")
+    start.release()
+    assert set(compare(lab, end(lab, asked, UNSEEN), old, UNSEEN).values()) == {"healthy"}

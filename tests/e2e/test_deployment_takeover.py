@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from sandbox.engine.services import UNREADY
 from sandbox.gate import Fault, Gate
 from tests.e2e.endings import CHANGES, UNTOUCHED, begin, compare, end, kill_worker, look, request_of
 from tests.e2e.service_lab import NEW, OLD, Lab, everywhere, lab_with_a_service
@@ -41,9 +42,9 @@ def has_ended(lab: Lab, asked: str) -> bool:
     )
 
 
-def is_up(lab: Lab, name: str) -> bool:
+def is_up(lab: Lab, name: str, version: str = NEW) -> bool:
     """Whether the new version is healthy on an engine."""
-    return any(one.version == NEW and one.is_settled for one in look(lab)[name])
+    return any(one.version == version and one.is_settled for one in look(lab)[name])
 
 
 def kill_at_each(lab: Lab, gate: Gate, held: Fault, asked: str, *, arrive: bool) -> int:
@@ -127,3 +128,17 @@ def test_a_worker_killed_while_it_watches_is_followed_by_one_that_watches_to_the
     assert set(compare(lab, ended, old).values()) == {"healthy"}
     (attempt,) = re.findall(r"attempt (\d+)", ended.spoken)
     assert int(attempt) >= 3  # more if a worker took so long to come back that its doorbell was rung anew
+
+
+def test_a_worker_killed_while_it_waits_for_a_check_leaves_nothing_that_counts_as_healthy(lab: Lab) -> None:
+    lab.describe(ports="18080")  # no room for two, so the old one stops first
+    old = look(lab)
+    asked = begin(lab, UNREADY)
+    request = request_of(lab, asked, UNREADY)
+    until(lambda: is_up(lab, "edge-1", UNREADY), 60)
+    kill_worker(lab, request)
+    ended = end(lab, asked, UNREADY)
+    said = compare(lab, ended, old, UNREADY)
+    assert "`api-1` on edge-1 does not pass its check `/ready`" in ended.spoken
+    assert said["edge-1"] == "rolled back"
+    assert {said["edge-2"], said["edge-3"]} <= UNTOUCHED

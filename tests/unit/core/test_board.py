@@ -61,9 +61,9 @@ def test_each_engine_has_a_state_of_its_own(plan: Plan) -> None:
     assert show(plan, pulled | phases) == ("healthy", "rolled back", "starting")
 
 
-def test_what_a_step_under_way_says_of_itself_is_shown_as_long_as_it_is_under_way(plan: Plan) -> None:
+def test_what_a_step_says_of_itself_follows_the_word_as_long_as_it_is_under_way(plan: Plan) -> None:
     said = {ROLL: "watching api-1, 2 of 5 s"}
-    assert show(plan, {ROLL: Phase.BEGUN}, said) == ("watching api-1, 2 of 5 s", *PENDING)
+    assert show(plan, {ROLL: Phase.BEGUN}, said) == ("starting: watching api-1, 2 of 5 s", *PENDING)
     assert show(plan, {ROLL: Phase.DONE}, said) == ("healthy", *PENDING)
 
 

@@ -20,7 +20,7 @@ from andock.messages import Actor
 from andock.operation import Operation
 from andock.operations.service.params import VERSION
 from andock.ports.registry import ImageName
-from andock.rendering.deploy_form import DeployForm, deploy_form, version_options
+from andock.rendering.deploy_form import CHOICES, DEPLOY, DeployForm, deploy_form, version_options
 from andock.rendering.message import Block
 from andock.versions import Listed, VersionIndex
 from bot.complaints import explain
@@ -34,7 +34,7 @@ from bot.typography import straighten
 from bot.words import split_words
 
 log = structlog.get_logger()
-OPERATION, VERSIONS = "service deploy", "service versions"
+OPERATION, VERSIONS, ROLLBACK = DEPLOY, "service versions", "service rollback"
 FRESH = 60.0  # seconds after which a registry is asked again for what the form shows
 PATIENCE = 1.2  # seconds that a person who opens the list waits for a registry that was never asked
 LOOK = 0.1
@@ -100,7 +100,7 @@ class DeployDesk:
         return version_options(tags, age, typed)
 
     async def submit(self, filled: DeployFilled, actor: Actor) -> Receipt | Block:
-        """Ask for the deployment, as if its command had been typed; or show what is still to be chosen.
+        """Ask for what was chosen, as if its command had been typed; or show what is still to be chosen.
 
         Raises:
             OpsError: it is refused; the form shows why.
@@ -114,13 +114,10 @@ class DeployDesk:
         return Receipt("", (await self.intake.take(asked, actor, self.directory)).request)
 
     def _command(self, filled: DeployFilled) -> str:
-        operation = self.intake.catalogue.get(OPERATION)
-        values = {
-            "name": filled.service,
-            "version": filled.version,
-            "environment": filled.environment,
-            "reason": straighten(filled.reason),
-        }
+        if filled.operation not in CHOICES:
+            raise UserError("Choose what is to be done.")
+        operation = self.intake.catalogue.get(filled.operation)
+        values = _values(filled, operation)
         try:
             params = operation.params.model_validate(values)
         except ValidationError as error:
@@ -174,6 +171,30 @@ class DeployDesk:
         except RedisError as error:
             log.warning("versions_not_read", error=type(error).__name__)
             return None
+
+
+def _values(filled: DeployFilled, operation: Operation) -> dict[str, str]:
+    """What the operation takes of what was filled in.
+
+    Raises:
+        UserError: it does not take a version or a number that was filled in.
+    """
+    takes = operation.params.model_fields
+    version = "to" if operation.name == ROLLBACK else "version"
+    for field, text, said in (
+        (version, filled.version, "version"),
+        ("replicas", filled.replicas, "number of containers"),
+    ):
+        if text and field not in takes:
+            raise UserError(f"`{operation.name}` takes no {said}; leave it empty, or choose something else.")
+    values = {
+        "name": filled.service,
+        "environment": filled.environment,
+        version: filled.version,
+        "replicas": filled.replicas.strip(),
+        "reason": straighten(filled.reason),
+    }
+    return {field: text for field, text in values.items() if text and field in takes}
 
 
 def asked_service(typed: Typed, operation: Operation) -> str | None:

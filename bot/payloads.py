@@ -12,10 +12,12 @@ from andock.rendering.deploy_form import (
     CALLBACK,
     ENVIRONMENT,
     REASON,
+    REPLICAS,
     SERVICE,
     SERVICE_ACTION,
     VERSION,
     VERSION_ACTION,
+    WHAT,
     DeployForm,
 )
 from andock.rendering.forms import INPUT, PlanForm
@@ -119,8 +121,10 @@ class DeployFilled(_OfDeployForm):
 
     view: str
     service: str
+    operation: str
     environment: str
     version: str
+    replicas: str
     reason: str
 
     @property
@@ -228,8 +232,10 @@ def _filled(body: Payload) -> DeployFilled:
         form,
         str(view["id"]),
         read(SERVICE, SERVICE_ACTION),
+        read(WHAT, WHAT),
         read(ENVIRONMENT, ENVIRONMENT),
         read(VERSION, VERSION_ACTION),
+        read(REPLICAS, REPLICAS),
         read(REASON, REASON),
     )
 

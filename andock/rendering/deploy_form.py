@@ -1,9 +1,9 @@
-"""The form in which service, environment, version and reason of a deployment are chosen."""
+"""The form in which a change of a service is put together: what, where, which version, and why."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,17 @@ from andock.durations import write_duration
 from andock.rendering.message import Block, plain_text
 
 CALLBACK = "andock.deploy"
-SERVICE, ENVIRONMENT, VERSION, REASON = "service", "environment", "version", "reason"
+SERVICE, WHAT, ENVIRONMENT, VERSION = "service", "what", "environment", "version"
+REPLICAS, REASON = "replicas", "reason"
+DEPLOY = "service deploy"
+CHOICES: Mapping[str, str] = {  # operations, as the form names them
+    DEPLOY: "Deploy the version",
+    "service plan": "Show what deploying it would do",
+    "service promote": "Promote what is proven before",
+    "service rollback": "Roll back, to the version or the last",
+    "service restart": "Restart what runs",
+    "service scale": "Scale what runs",
+}
 SERVICE_ACTION = f"{CALLBACK}.{SERVICE}"
 VERSION_ACTION = f"{CALLBACK}.{VERSION}"
 MAX_OPTIONS = 100
@@ -70,18 +80,23 @@ def deploy_form(form: DeployForm, services: Sequence[str], environments: Sequenc
             "placeholder": plain_text("Choose one, or type any"),
             "min_query_length": 0,
         }
+        choices = [_option(text, name) for name, text in CHOICES.items()]
+        what = {"type": "static_select", "action_id": WHAT, "options": choices, "initial_option": choices[0]}
         typed = {"type": "plain_text_input", "action_id": REASON, "max_length": MAX_REASON}
+        number = {"type": "plain_text_input", "action_id": REPLICAS, "max_length": 2}
         blocks += [
+            _input(form, WHAT, "What", what),
             _input(form, ENVIRONMENT, "Environment", place),
-            _input(form, VERSION, "Version", search),
-            {**_input(form, REASON, "Why? Everybody reads it.", typed), "optional": True},
+            _optional(form, VERSION, "Version", search, "To deploy, or to roll back to."),
+            _optional(form, REPLICAS, "Replicas", number, "To scale: containers on each engine."),
+            _optional(form, REASON, "Why?", typed, "Everybody reads it."),
         ]
     return {
         "type": "modal",
         "callback_id": CALLBACK,
         "private_metadata": form.dumps(),
         "title": plain_text("Deploy a service"),
-        "submit": plain_text("Deploy" if form.service else "Next"),
+        "submit": plain_text("Go" if form.service else "Next"),
         "close": plain_text("Back"),
         "blocks": blocks,
     }
@@ -128,3 +143,7 @@ def _option(text: str, value: str) -> Block:
 
 def _input(form: DeployForm, field: str, label: str, element: Block) -> Block:
     return {"type": "input", "block_id": form.block(field), "label": plain_text(label), "element": element}
+
+
+def _optional(form: DeployForm, field: str, label: str, element: Block, hint: str) -> Block:
+    return {**_input(form, field, label, element), "optional": True, "hint": plain_text(hint)}

@@ -11,6 +11,7 @@ from sandbox.engine import Engine
 from sandbox.gate import Gate
 from sandbox.installation import Installation
 from sandbox.installation.services import describe_service
+from sandbox.slack.reports import Message
 from tests.e2e.conftest import Chat
 
 ENGINES = ("edge-1", "edge-2", "edge-3")
@@ -35,10 +36,10 @@ class Lab:
 
     installation: Installation
 
-    def deploy(self, version: str, *, timeout: float = 120.0) -> str:
-        """Ask for it and wait for its end; what is said."""
+    def deploy(self, version: str, *, timeout: float = 120.0) -> Message:
+        """Ask for it and wait for its end."""
         chat = Chat(self.installation.slack)
-        return chat.ask(f"/deploy api {version} to prod --yes", until=END, timeout=timeout).spoken
+        return chat.ask(f"/deploy api {version} to prod --yes", until=END, timeout=timeout)
 
     def runs(self) -> dict[str, dict[str, str]]:
         """By engine: every container of the service with its version, stopped ones with their state too."""
@@ -107,6 +108,6 @@ def lab_with_a_service(state: Path, *, policy: str = POLICY, workers: int = 1) -
         running.slack.set_limits(enabled=False)
         lab = Lab(running)
         lab.describe()
-        said = lab.deploy(OLD)
+        said = lab.deploy(OLD).spoken
         assert "Done" in said, said
         yield lab

@@ -99,6 +99,30 @@ def test_the_form_opens_from_a_button_and_takes_a_version_that_was_typed(
     assert version_on(installation, "edge-2") == digest
 
 
+def test_what_runs_is_rolled_back_scaled_and_restarted_in_it(installation: Installation, chat: Chat) -> None:
+    slack = installation.slack
+    for version in ("v1.0.0", "v1.2.0"):
+        chat.ask(f"/deploy api {version} to prod", until=r"\*Done\*|[Nn]o change", timeout=60)
+    filled: list[tuple[dict[str, object], str]] = [
+        ({"What": "service rollback", "Version": "v1.0.0"}, "service rollback api in prod --to v1.0.0"),
+        ({"What": "service scale", "Replicas": "2"}, "service scale api in prod to 2"),
+        ({"What": "service restart"}, "service restart api in prod"),
+    ]
+    for values, command in filled:
+        before = f"{time.time():.6f}"
+        slack.type("U0OPS1", "C0OPS", "/deploy api")
+        slack.wait_form("U0OPS1", title=TITLE)
+        submitted = slack.submit("U0OPS1", {"Environment": "prod", "reason": "as agreed", **values})
+        assert submitted.closed, submitted.errors
+        done = slack.wait(
+            "C0OPS", "U0OPS1", author="app", after_ts=before, regex=r"\*Done\*|Failed", timeout=90
+        )
+        assert command in done.text
+        assert '--reason "as agreed"' in done.text
+        assert "*Done*" in done.text
+    assert version_on(installation, "edge-2") == "v1.0.0, v1.0.0"
+
+
 def test_only_what_policy_could_allow_is_offered(installation: Installation) -> None:
     slack = installation.slack
     slack.type("U0OPS2", "C0OPS", "/deploy api")

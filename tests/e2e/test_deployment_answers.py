@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.e2e.test_deployment_failures import heal, make_sick
 
 POLICY = """
 groups:
-  ops: {users: [U0OPS1]}
+  ops: {users: [U0OPS1, U0OPS2]}
   leads: {users: [U0LEAD1, U0LEAD2]}
 rules:
   - {name: two leads agree, allow: ["service deploy"], channels: [C0PROD], to: [ops],
@@ -131,15 +132,20 @@ def test_after_an_interruption_of_more_than_ten_minutes_a_person_is_asked(
     assert said["edge-3"] in ({"healthy"} if state == "healthy" else UNTOUCHED)
 
 
+def agree(lab: Lab, chat: Chat, version: str) -> Message:
+    """Ask for it where two leads must agree, let both, and wait for its end."""
+    asked = chat.ask(f"/deploy api {version} to prod", channel="C0PROD", until="Waits for approval")
+    for lead in ("U0LEAD1", "U0LEAD2"):
+        asked = lab.installation.slack.wait("C0PROD", lead, ts=asked.ts, button="Approve")
+        lab.installation.slack.click(lead, asked, "Approve", confirm=True)
+    return end_of(lab, asked)
+
+
 def test_the_end_is_announced_with_a_way_back_that_policy_judges(lab: Lab, chat: Chat) -> None:
     slack, old = lab.installation.slack, look(lab)
-    asked = chat.ask(f"/deploy api {NEW} to prod", channel="C0PROD", until="Waits for approval")
-    for lead in ("U0LEAD1", "U0LEAD2"):
-        asked = slack.wait("C0PROD", lead, ts=asked.ts, button="Approve")
-        slack.click(lead, asked, "Approve", confirm=True)
-    ended = end_of(lab, asked)
+    ended = agree(lab, chat, NEW)
     said = slack.wait(
-        "C0RELEASES", "U0OPS1", after_ts=asked.ts, contains=asked.payload["request"], timeout=30
+        "C0RELEASES", "U0OPS1", after_ts=ended.ts, contains=ended.payload["request"], timeout=30
     )
     assert compare(lab, said, old) == compare(lab, ended, old)
     assert "*Done*" in said.spoken
@@ -173,3 +179,50 @@ def test_the_message_shows_where_each_engine_is_while_it_runs(lab: Lab) -> None:
     end(lab, asked, UNSEEN, until=r"on edge-1: healthy\n.* on edge-2: starting\b.*\n.* on edge-3: pulled")
     start.release()
     assert set(compare(lab, end(lab, asked, UNSEEN), old, UNSEEN).values()) == {"healthy"}
+
+
+def test_what_a_deployment_did_is_told_and_planned_scaled_and_restarted_from_there(
+    lab: Lab, chat: Chat
+) -> None:
+    ended = agree(lab, chat, NEW)
+    assert "*Done*" in ended.spoken
+    history = chat.ask("/service history api in prod").spoken
+    (row,) = [line for line in history.splitlines() if ended.payload["request"] in line]
+    assert re.search(rf"ops-1 +service deploy api {NEW} to prod +lead-2, lead-1 +succeeded.* \d+ s ", row)
+
+    assert "nothing differs from what runs" in chat.ask(f"/service diff api {NEW} to prod").spoken
+    lab.describe(ports="18082-18083")
+    diff = chat.ask(f"/service diff api {NEW} to prod").spoken
+    assert set(re.findall(r"edge-1 +(\w+)", diff)) == {"config", "ports"}
+    lab.describe()
+    said = plan_against_a_freeze_and_a_lock(chat)
+    assert f"on edge-1, edge-2, edge-3 is of ops-1: request {ended.payload['request']}, 20" in said
+
+    now = look(lab)
+    chat.ask("/service scale api in prod to 2", until=r"\*Done\*", timeout=120)
+    scaled = look(lab)
+    for name, found in scaled.items():
+        assert {one.slot: one.version for one in found} == {"1": NEW, "2": NEW}
+        assert all(one.is_settled for one in found)
+        assert now[name][0] in found
+    chat.ask("/service restart api in prod --yes", until=r"\*Done\*", timeout=120)
+    for name, found in look(lab).items():
+        assert {one.slot: one.version for one in found} == {"1": NEW, "2": NEW}
+        assert all(one.is_settled for one in found)
+        assert not {one.id for one in found} & {one.id for one in scaled[name]}
+
+
+def plan_against_a_freeze_and_a_lock(chat: Chat) -> str:
+    """What somebody else reads who types `service plan` then."""
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    chat.ask(f"/andock freeze add closing --until {ends:%Y-%m-%dT%H:%M} --environment prod --reason year")
+    chat.ask("/andock lock take api --for 1h --reason 'looking into it'")
+    try:
+        said = chat.ask("/service plan api v1.2.0 to prod", user="U0OPS2").spoken
+    finally:
+        chat.ask("/andock freeze end closing")
+        chat.ask("/andock lock release api")
+    assert "`api` v1.2.0 to prod would take " in said
+    assert "freeze closing (added by ops-1) is in force from " in said
+    assert "the lock of ops-1 on `api` until " in said
+    return said

@@ -94,7 +94,7 @@ def test_the_same_asked_twice_at_once_is_done_once(lab: Lab, chat: Chat) -> None
 
 def test_what_was_approved_is_refused_when_another_version_came_in_meanwhile(lab: Lab, chat: Chat) -> None:
     asked = chat.ask(f"/deploy api {NEW} to prod", channel="C0PROD", until="Waits for approval")
-    assert "Done" in lab.deploy("v1.2.0")
+    assert "Done" in lab.deploy("v1.2.0").spoken
     now = look(lab)
     slack = lab.installation.slack
     slack.click("U0LEAD1", asked, "Approve", confirm=True)

@@ -90,7 +90,7 @@ def test_an_engine_that_is_gone_is_named_and_asking_again_puts_it_right(lab: Lab
     assert {name: lab.runs()[name] for name in ("edge-1", "edge-3")} == {
         name: {"api-1": OLD} for name in ("edge-1", "edge-3")
     }
-    assert "Done" in lab.deploy(OLD)
+    assert "Done" in lab.deploy(OLD).spoken
     assert lab.runs() == everywhere(OLD)
 
 

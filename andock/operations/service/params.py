@@ -29,10 +29,14 @@ class VersionParams(NameParams):
     )
 
 
-class DeployParams(VersionParams):
-    """What `service deploy` takes."""
+class ReasonParams(Params):
+    """Why a service is changed."""
 
     reason: str = Field(default="", max_length=300, description="Why; everybody reads it.")
+
+
+class DeployParams(VersionParams, ReasonParams):
+    """What `service deploy` takes."""
 
 
 class PlaceParams(NameParams):

@@ -8,7 +8,7 @@ from andock.errors import UserError
 from andock.operation import Backend, Change, Plan, Reader, Risk
 from andock.operations.service.deploying import LIMIT, UNDO_LIMIT
 from andock.operations.service.hindrances import warn_unproven
-from andock.operations.service.params import ENVIRONMENT, TO, NameParams
+from andock.operations.service.params import ENVIRONMENT, TO, NameParams, ReasonParams
 from andock.operations.service.planning import Wanted, plan_rollout, resolve_held
 from andock.operations.service.report import report
 from andock.operations.service.standing import doubts, survey_all
@@ -16,7 +16,7 @@ from andock.operations.service.taking import settle_step, take_step
 from andock.operations.service.targets import place_of
 
 
-class PromoteParams(NameParams):
+class PromoteParams(NameParams, ReasonParams):
     """What `service promote` takes."""
 
     environment: str = Field(pattern=ENVIRONMENT, description="Where it is to go to.", json_schema_extra=TO)

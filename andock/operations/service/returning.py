@@ -11,7 +11,7 @@ from andock.naming import list_names
 from andock.operation import Backend, Change, Plan, Reader, Risk
 from andock.operations.service.deploying import LIMIT, UNDO_LIMIT
 from andock.operations.service.labels import Version
-from andock.operations.service.params import PlaceParams
+from andock.operations.service.params import PlaceParams, ReasonParams
 from andock.operations.service.planning import Wanted, plan_rollout, resolve_held
 from andock.operations.service.report import report
 from andock.operations.service.standing import Standing, survey_all
@@ -19,7 +19,7 @@ from andock.operations.service.taking import settle_step, take_step
 from andock.operations.service.targets import place_of
 
 
-class RollbackParams(PlaceParams):
+class RollbackParams(PlaceParams, ReasonParams):
     """What `service rollback` takes."""
 
     to: str = Field(

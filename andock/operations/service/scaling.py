@@ -10,7 +10,7 @@ from andock.errors import UserError
 from andock.operation import Backend, Change, Plan, Reader, Risk
 from andock.operations.service.deploying import LIMIT, UNDO_LIMIT
 from andock.operations.service.labels import Version
-from andock.operations.service.params import TO, PlaceParams
+from andock.operations.service.params import TO, PlaceParams, ReasonParams
 from andock.operations.service.planning import Wanted, plan_rollout, resolve_held
 from andock.operations.service.report import report
 from andock.operations.service.standing import Standing, survey_all
@@ -19,12 +19,16 @@ from andock.operations.service.targets import place_of
 from andock.ports.services import Place, Service
 
 
-class ScaleParams(PlaceParams):
+class ScaleParams(PlaceParams, ReasonParams):
     """What `service scale` takes."""
 
     replicas: str = Field(
         pattern=r"^[1-9][0-9]?$", description="Containers on each engine.", json_schema_extra=TO
     )
+
+
+class RestartParams(PlaceParams, ReasonParams):
+    """What `service restart` takes."""
 
 
 def plan_scale(params: ScaleParams, ctx: Reader) -> Plan:
@@ -89,7 +93,7 @@ SERVICE_SCALE = Change(
 SERVICE_RESTART = Change(
     name="service restart",
     summary="Run new containers of the same version, one batch after the other.",
-    params=PlaceParams,
+    params=RestartParams,
     backend=Backend.DOCKER,
     risk=Risk.DISRUPTIVE,
     plan=plan_restart,

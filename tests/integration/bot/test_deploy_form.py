@@ -78,16 +78,26 @@ def seek(bot: Door, typed: str, service: str = "api", user: str = "U0OPS1") -> d
     }
 
 
-def fill(version: str, *, reason: str = "", service: str = "api", shown: str = "api") -> dict[str, Any]:
+def fill(
+    version: str,
+    *,
+    what: str = "service deploy",
+    replicas: str = "",
+    reason: str = "",
+    service: str = "api",
+    shown: str = "api",
+) -> dict[str, Any]:
     """A submitted form that shows the fields of `shown`."""
 
     def option(value: str) -> dict[str, object]:
-        return {"selected_option": {"value": value}}
+        return {"selected_option": {"value": value} if value else None}
 
     return view(
         shown,
         {
             "service": {"andock.deploy.service": option(service)},
+            "what": {"what": option(what)},
+            "replicas": {"replicas": {"value": replicas or None}},
             f"environment:{shown}": {"environment": option("dev")},
             f"version:{shown}": {"andock.deploy.version": option(version)},
             "reason": {"reason": {"value": reason or None}},
@@ -140,7 +150,47 @@ def test_a_form_that_is_submitted_before_it_shows_the_service_shows_it_then(bot:
         answer = send(bot, "view_submission", view=fill("v1.1", shown=shown))
         assert answer["response_action"] == "update"
         blocks = [block["block_id"] for block in answer["view"]["blocks"]]
-        assert blocks == ["service", "environment:api", "version:api", "reason"]
+        assert blocks == ["service", "what", "environment:api", "version:api", "replicas", "reason"]
+    assert bot.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("what", "version", "replicas", "command"),
+    [
+        ("plan", "v1.1", "", "service plan api v1.1 to dev"),
+        ("promote", "", "", "service promote api to dev --reason why"),
+        ("rollback", "", "", "service rollback api in dev --reason why"),
+        ("rollback", "v1.0", "", "service rollback api in dev --to v1.0 --reason why"),
+        ("restart", "", "", "service restart api in dev --reason why"),
+        ("scale", "", " 3", "service scale api in dev to 3 --reason why"),
+    ],
+)
+def test_the_other_changes_are_put_together_in_it_too(
+    bot: Door, what: str, version: str, replicas: str, command: str
+) -> None:
+    filled = fill(version, what=f"service {what}", replicas=replicas, reason="why")
+    assert send(bot, "view_submission", view=filled) == {}
+    (asked,) = bot.requests()
+    words = command.partition(" --")
+    assert asked.command.startswith(words[0])
+    assert set(asked.command.split()) == set(command.split())
+
+
+@pytest.mark.parametrize(
+    ("what", "version", "replicas", "says"),
+    [
+        ("service deploy", "", "", "VERSION"),
+        ("service restart", "v1.1", "", "`service restart` takes no version"),
+        ("service deploy", "v1.1", "3", "`service deploy` takes no number of containers"),
+        ("service scale", "", "", "REPLICAS"),
+        ("container kill", "", "", "Choose what is to be done"),
+    ],
+)
+def test_what_does_not_fit_what_is_to_be_done_is_said_in_the_form(
+    bot: Door, what: str, version: str, replicas: str, says: str
+) -> None:
+    answer = send(bot, "view_submission", view=fill(version, what=what, replicas=replicas))
+    assert says in answer["errors"]["environment:api"]
     assert bot.requests() == []
 
 

@@ -33,8 +33,8 @@ def test_the_service_that_was_named_is_chosen_even_beyond_the_first_hundred() ->
 
 
 def test_a_single_environment_is_chosen_and_of_several_none() -> None:
-    assert deploy_form(FORM, ("api",), ("dev",))["blocks"][1]["element"]["initial_option"]["value"] == "dev"
-    assert "initial_option" not in deploy_form(FORM, ("api",), ("dev", "prod"))["blocks"][1]["element"]
+    assert deploy_form(FORM, ("api",), ("dev",))["blocks"][2]["element"]["initial_option"]["value"] == "dev"
+    assert "initial_option" not in deploy_form(FORM, ("api",), ("dev", "prod"))["blocks"][2]["element"]
 
 
 def test_of_versions_a_hundred_are_offered_and_each_fits() -> None:

@@ -35,7 +35,7 @@ class ReasonParams(Params):
     reason: str = Field(default="", max_length=300, description="Why; everybody reads it.")
 
 
-class DeployParams(VersionParams, ReasonParams):
+class DeployParams(ReasonParams, VersionParams):
     """What `service deploy` takes."""
 
 

@@ -16,7 +16,7 @@ from andock.operations.service.taking import settle_step, take_step
 from andock.operations.service.targets import place_of
 
 
-class PromoteParams(NameParams, ReasonParams):
+class PromoteParams(ReasonParams, NameParams):
     """What `service promote` takes."""
 
     environment: str = Field(pattern=ENVIRONMENT, description="Where it is to go to.", json_schema_extra=TO)

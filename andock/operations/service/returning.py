@@ -19,7 +19,7 @@ from andock.operations.service.taking import settle_step, take_step
 from andock.operations.service.targets import place_of
 
 
-class RollbackParams(PlaceParams, ReasonParams):
+class RollbackParams(ReasonParams, PlaceParams):
     """What `service rollback` takes."""
 
     to: str = Field(

@@ -19,7 +19,7 @@ from andock.operations.service.targets import place_of
 from andock.ports.services import Place, Service
 
 
-class ScaleParams(PlaceParams, ReasonParams):
+class ScaleParams(ReasonParams, PlaceParams):
     """What `service scale` takes."""
 
     replicas: str = Field(
@@ -27,7 +27,7 @@ class ScaleParams(PlaceParams, ReasonParams):
     )
 
 
-class RestartParams(PlaceParams, ReasonParams):
+class RestartParams(ReasonParams, PlaceParams):
     """What `service restart` takes."""
 
 

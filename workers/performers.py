@@ -14,6 +14,7 @@ from andock.leases import Leases
 from andock.memberships import Roster
 from andock.operation import Backend, Ports
 from andock.outbox import Outbox
+from andock.ports.watch import Watch
 from andock.runner import Runner
 from andock.signing import Signer, load_signer
 from andock.versions import VersionIndex
@@ -24,7 +25,7 @@ from workers.horse import HorseWorker, make_worker
 from workers.jobs import Performer, install
 from workers.own import find_own
 
-OpenPorts = Callable[[], AbstractContextManager[Ports]]
+OpenPorts = Callable[[Watch], AbstractContextManager[Ports]]
 
 
 def prepare_worker(
@@ -107,9 +108,9 @@ def _prepare_vsphere(
             sessions.ensure(name)
 
     @contextmanager
-    def open_ports() -> Iterator[Ports]:
+    def open_ports(watch: Watch) -> Iterator[Ports]:
         by_tags = [name for name in names if tags_decide(installation, name)]
-        vsphere = PyVmomiVSphere(sessions, index, by_tags=by_tags)
+        vsphere = PyVmomiVSphere(sessions, index, by_tags=by_tags, watch=watch)
         trace = VcenterTrace(sessions, installation.sites.instance)
         try:
             yield Ports(vsphere=vsphere, trace=trace, charts=MatplotlibCharts())
@@ -139,7 +140,7 @@ def _prepare_docker(
         engines.prepare()
 
     @contextmanager
-    def open_ports() -> Iterator[Ports]:
+    def open_ports(_watch: Watch) -> Iterator[Ports]:
         containers = DockerContainers(
             engines, installation.sites.allowances, registry=registry, redactor=installation.redactor
         )

@@ -16,6 +16,7 @@ from andock.ledger import failed
 from andock.messages import State
 from andock.operation import Ports
 from andock.outbox import message
+from andock.ports.watch import Watch
 from andock.runner import Runner
 
 log = structlog.get_logger()
@@ -24,10 +25,13 @@ MOST_ATTEMPTS = 5  # a request whose attempts keep dying is given up as unknown
 
 @dataclass(frozen=True)
 class Performer:
-    """What a worker process prepared before the fork: the runner, and how a horse opens its backends."""
+    """What a worker process prepared before the fork: the runner, and how a horse opens its backends.
+
+    What it opens them for is the watch, whose deadline ends their reads.
+    """
 
     runner: Runner
-    open_ports: Callable[[], AbstractContextManager[Ports]]
+    open_ports: Callable[[Watch], AbstractContextManager[Ports]]
 
 
 _performer: list[Performer] = []
@@ -49,7 +53,7 @@ def perform(request: str, attempt: int) -> None:
         return
     with held:
         try:
-            with performer.open_ports() as ports:
+            with performer.open_ports(held) as ports:
                 performer.runner.perform(held, ports)
         except LeaseLostError:
             log.warning("lease_lost", attempt=held.number)

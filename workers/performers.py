@@ -16,6 +16,7 @@ from andock.leases import Leases
 from andock.memberships import Roster
 from andock.operation import Backend, Ports
 from andock.outbox import Outbox
+from andock.ports.watch import Watch
 from andock.protection import Protection
 from andock.residents import Residents
 from andock.runner import Runner
@@ -30,7 +31,7 @@ from workers.jobs import Performer, install
 from workers.own import EngineSurroundings, find_own
 
 log = structlog.get_logger()
-OpenPorts = Callable[[], AbstractContextManager[Ports]]
+OpenPorts = Callable[[Watch], AbstractContextManager[Ports]]
 
 
 def prepare_worker(
@@ -124,9 +125,9 @@ def _prepare_vsphere(
     index = Inventory(installation.ledger)
 
     @contextmanager
-    def open_ports() -> Iterator[Ports]:
+    def open_ports(watch: Watch) -> Iterator[Ports]:
         by_tags = [name for name in names if tags_decide(installation, name)]
-        vsphere = PyVmomiVSphere(sessions, index, by_tags=by_tags)
+        vsphere = PyVmomiVSphere(sessions, index, by_tags=by_tags, watch=watch)
         trace = VcenterTrace(sessions, installation.sites.instance)
         try:
             yield Ports(vsphere=vsphere, trace=trace, charts=MatplotlibCharts())
@@ -156,7 +157,7 @@ def _prepare_docker(
         engines.prepare()
 
     @contextmanager
-    def open_ports() -> Iterator[Ports]:
+    def open_ports(_watch: Watch) -> Iterator[Ports]:
         containers = DockerContainers(
             engines, installation.sites.allowances, registry=registry, redactor=installation.redactor
         )

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from andock.errors import BackendUnavailableError, Changed, OpsError
+from andock.errors import BackendUnavailableError, Changed, DeadlineError, OpsError
 from andock.operation import Outcome
 from sandbox.vcenter import Rule
 from sandbox.vcenter import Vcenter as Simulator
 from tests.contract.fault_table import FAULTS, HOST, READS, ReadCase, Stage, check_sentence, set_stage
 from tests.contract.worlds import LIVE, sessions_of
-from workers.vsphere import PyVmomiVSphere
+from tests.fakes.vsphere import TinyWatch
+from workers.vsphere import PyVmomiVSphere, Sessions, connection
 
 LIMIT = 10.0  # seconds that each read has here
 
@@ -26,6 +27,7 @@ class Trial:
 
     case: ReadCase
     stage: Stage
+    sessions: Sessions
 
     def ask(self, count: int, **fault: Any) -> Outcome | OpsError:
         """Read while the fault holds for so many calls, 0 is all of them."""
@@ -54,7 +56,7 @@ def trial(request: pytest.FixtureRequest, simulator: Simulator) -> Iterator[Tria
     sessions = sessions_of(simulator)
     sessions.ensure(LIVE)
     port = PyVmomiVSphere(sessions)
-    yield Trial(request.param, set_stage(simulator, port, request.param))
+    yield Trial(request.param, set_stage(simulator, port, request.param), sessions)
     simulator.control.set_maintenance(HOST, on=False)
     port.close()
     sessions.close()
@@ -86,6 +88,28 @@ def test_a_vcenter_that_gives_no_answer_is_away(trial: Trial, fault: dict[str, A
     error = trial.ask(0, **fault)
     assert isinstance(error, BackendUnavailableError)
     assert error.changed is Changed.NOTHING
+
+
+def test_an_answer_that_does_not_come_is_given_up(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "ANSWER_WITHIN", 0.5)
+    error = trial.ask(0, delay=5.0)
+    assert isinstance(error, BackendUnavailableError)
+    assert error.changed is Changed.NOTHING
+
+
+@pytest.mark.parametrize("delay", [0.4, 5.0])
+def test_a_slow_vcenter_is_not_asked_past_the_deadline(trial: Trial, delay: float) -> None:
+    watch = TinyWatch(seconds=1.0)
+    trial.stage.port = port = PyVmomiVSphere(trial.sessions, watch=watch)
+    outcome = trial.ask(0, delay=delay)
+    port.close()
+    assert watch.remaining() > -1.0
+    if delay < 1 and isinstance(outcome, Outcome):  # it needs two calls
+        assert trial.is_answered(outcome)
+        return
+    assert isinstance(outcome, DeadlineError | BackendUnavailableError), outcome
+    assert "time limit passed" in outcome.sentence
+    assert outcome.changed is Changed.NOTHING
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pyVmomi.SoapAdapter import SoapStubAdapter
 from pyVmomi.VmomiSupport import GetServiceVersions, versionIdMap
 
-from andock.errors import ConfigError
+from andock.errors import ConfigError, DeadlineError
 from config.sites import Vcenter
+from workers.vsphere.patience import FOREVER, Patience
 
 # Seconds for TCP, and for each answer of the TLS handshake. A lost SYN is sent again after 1 s and after 3 s:
 # half a second more would find nobody else, and a person is to hear within 3 s that a vCenter is away.
@@ -28,6 +31,25 @@ class NotConnectedError(ConnectionError):
 
 class VcenterConnection(http.client.HTTPSConnection):
     """A connection that tells `not connected` from `sent, and no answer`."""
+
+    def __init__(self, *where: Any, patience: Patience | None = None, **how: Any) -> None:
+        """As HTTPSConnection; `patience` says how long the next answer is waited for at most."""
+        super().__init__(*where, **how)
+        self._patience = patience
+
+    def request(self, *what: Any, **how: Any) -> None:
+        """Send, unless there is no time left for the answer.
+
+        Raises:
+            DeadlineError: nothing was sent.
+        """
+        try:
+            left = FOREVER if self._patience is None else self._patience.left()
+        except DeadlineError:
+            self.close()
+            raise
+        super().request(*what, **how)
+        self.sock.settimeout(min(ANSWER_WITHIN, left))
 
     def connect(self) -> None:
         """Connect within CONNECT_WITHIN, then wait ANSWER_WITHIN for answers.
@@ -68,7 +90,7 @@ def make_context(vcenter: Vcenter, *, name: str, base: Path) -> ssl.SSLContext:
     return context
 
 
-def negotiate_version(vcenter: Vcenter, context: ssl.SSLContext) -> str:
+def negotiate_version(vcenter: Vcenter, context: ssl.SSLContext, patience: Patience | None = None) -> str:
     """The newest API version that this vCenter and pyVmomi share, as pyVmomi names it.
 
     pyVmomi's own negotiation has no time-out.
@@ -76,7 +98,7 @@ def negotiate_version(vcenter: Vcenter, context: ssl.SSLContext) -> str:
     Raises:
         NotConnectedError, OSError, HTTPException: as any call.
     """
-    connection = VcenterConnection(vcenter.host, vcenter.port, context=context)
+    connection = VcenterConnection(vcenter.host, vcenter.port, context=context, patience=patience)
     try:
         connection.request("GET", f"{_PATH}/vimServiceVersions.xml")
         response = connection.getresponse()
@@ -91,7 +113,12 @@ def negotiate_version(vcenter: Vcenter, context: ssl.SSLContext) -> str:
 
 
 def open_stub(
-    vcenter: Vcenter, context: ssl.SSLContext, *, version: str, cookie: str = ""
+    vcenter: Vcenter,
+    context: ssl.SSLContext,
+    *,
+    version: str,
+    cookie: str = "",
+    patience: Patience | None = None,
 ) -> SoapStubAdapter:
     """A stub of its own, without a connection yet; with a session's cookie it speaks in that session."""
     stub = SoapStubAdapter(  # type: ignore[no-untyped-call]  # pyVmomi
@@ -103,6 +130,6 @@ def open_stub(
         httpConnectionTimeout=ANSWER_WITHIN,
         poolSize=1,
     )
-    stub.scheme = VcenterConnection  # type: ignore[assignment]  # guessed from its first use
+    stub.scheme = partial(VcenterConnection, patience=patience)  # type: ignore[assignment]  # guessed from its first use
     stub.cookie = cookie
     return stub

@@ -14,6 +14,7 @@ from andock.errors import BackendUnavailableError
 from config.sites import Vcenter
 from workers.vsphere.connection import negotiate_version, open_stub
 from workers.vsphere.faults import VENDOR_ERRORS, translate
+from workers.vsphere.patience import Patience
 from workers.vsphere.references import id_of, refer
 
 
@@ -52,16 +53,17 @@ class Login:
     permissions: str = ""
 
 
-def log_in(account: Account) -> Login:
+def log_in(account: Account, patience: Patience | None = None) -> Login:
     """A new session. It is not pyVim's SmartConnect, which waits without a limit and keeps a global.
 
     Raises:
         BackendUnavailableError: the vCenter was not reached.
         BackendRejectedError: it refuses the account.
+        DeadlineError: there is no time left for its answers.
     """
     try:
-        version = negotiate_version(account.vcenter, account.context)
-        stub = open_stub(account.vcenter, account.context, version=version)
+        version = negotiate_version(account.vcenter, account.context, patience)
+        stub = open_stub(account.vcenter, account.context, version=version, patience=patience)
         content = refer(vim.ServiceInstance, "ServiceInstance", stub).RetrieveContent()
         manager = content.sessionManager
         if manager is None:
@@ -85,9 +87,11 @@ def log_in(account: Account) -> Login:
     )
 
 
-def speak(account: Account, login: Login) -> SoapStubAdapter:
+def speak(account: Account, login: Login, patience: Patience | None = None) -> SoapStubAdapter:
     """A fresh stub in this session; nothing is sent yet."""
-    return open_stub(account.vcenter, account.context, version=login.version, cookie=login.cookie)
+    return open_stub(
+        account.vcenter, account.context, version=login.version, cookie=login.cookie, patience=patience
+    )
 
 
 def is_alive(account: Account, login: Login) -> bool:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from andock.inventory import Inventory
 from andock.ports.sites import Age, Listing
 from andock.ports.vsphere import ClientLinks, Vm, VmRow
+from andock.ports.watch import Watch
 from workers.vsphere.likeness import look_alike
 from workers.vsphere.lookup import Lookup, Part
 from workers.vsphere.session import Session, Sessions
@@ -19,7 +20,12 @@ class MachinesClient(TagsClient):
     """Implements `andock.ports.vsphere.machines.Machines`."""
 
     def __init__(
-        self, sessions: Sessions, index: Inventory | None = None, *, by_tags: Collection[str] = ()
+        self,
+        sessions: Sessions,
+        index: Inventory | None = None,
+        *,
+        by_tags: Collection[str] = (),
+        watch: Watch | None = None,
     ) -> None:
         """Prepare.
 
@@ -27,8 +33,9 @@ class MachinesClient(TagsClient):
             sessions: of the vCenters.
             index: what the watchers keep; without it everything is asked of the vCenters.
             by_tags: vCenters where tags decide what may be done: there they are read each time.
+            watch: the job's; what is read ends at its deadline.
         """
-        super().__init__(sessions, by_tags)
+        super().__init__(sessions, by_tags, watch)
         self._lookup = Lookup(sessions, self._read_tags, self._changed, index, self._by_tags)
 
     def list_vms(

@@ -88,10 +88,11 @@ def stream(session: Session, specification: Any) -> Iterator[Sighting]:
     """
 
     def ask(token: str) -> Iterator[bytes]:
+        within = min(_PAGE, session.patience.left())
         if token:
-            return call(session.stub, session.retriever, "ContinueRetrievePropertiesEx", token, within=_PAGE)
+            return call(session.stub, session.retriever, "ContinueRetrievePropertiesEx", token, within=within)
         what = ([specification], Collector.RetrieveOptions())
-        return call(session.stub, session.retriever, "RetrievePropertiesEx", *what, within=_PAGE)
+        return call(session.stub, session.retriever, "RetrievePropertiesEx", *what, within=within)
 
     return read_pages(ask)
 

@@ -16,11 +16,13 @@ from pydantic import SecretStr
 from pyVmomi import vim, vmodl
 from pyVmomi.SoapAdapter import SoapStubAdapter
 
-from andock.errors import BackendRejectedError, OpsError, UnknownSiteError
+from andock.errors import BackendRejectedError, DeadlineError, OpsError, UnknownSiteError
+from andock.ports.watch import Watch
 from config.sites import Vcenter
 from workers.vsphere.connection import make_context
 from workers.vsphere.faults import VENDOR_ERRORS, is_lost, translate, translate_change
 from workers.vsphere.login import Account, Login, is_alive, log_in, log_out, speak
+from workers.vsphere.patience import Patience
 from workers.vsphere.references import id_of, refer
 
 log = structlog.get_logger()
@@ -132,13 +134,13 @@ class Sessions:
             slot.failure, slot.failed = error, time.monotonic()
             log.warning("vcenter_not_ready", site=site, error=error.sentence)
 
-    def open(self, site: str) -> Session:
-        """In a horse: a session to speak in; it must be closed.
+    def open(self, site: str, watch: Watch | None = None) -> Session:
+        """In a horse: a session to speak in; it must be closed. Its reads end when `watch` says so.
 
         Raises:
             UnknownSiteError: no vCenter has that name.
         """
-        return Session(self._slot(site))
+        return Session(self._slot(site), watch)
 
     def close(self) -> None:
         """In the parent, at its end: log out of every session."""
@@ -156,13 +158,14 @@ class Sessions:
 class Session:
     """One process' way to speak with one vCenter: its own stub, its own property collector."""
 
-    def __init__(self, slot: _Slot) -> None:
+    def __init__(self, slot: _Slot, watch: Watch | None = None) -> None:
         self._slot = slot
         self._own: Login | None = None  # a login of this process', to be ended by it
         self._inherited_is_dead = False
         self._stub: SoapStubAdapter | None = None
         self._collector: vmodl.query.PropertyCollector | None = None
         self.site = slot.account.site
+        self.patience = Patience(self.site, watch)
 
     @property
     def login(self) -> Login:
@@ -176,8 +179,11 @@ class Session:
             self._slot.raise_known_failure()
         if self._own is None and known is None:
             try:
-                self._own = log_in(self._slot.account)
+                self._own = log_in(self._slot.account, self.patience)
+            except DeadlineError:
+                raise
             except OpsError as error:
+                self.patience.left()  # that there was no time says nothing of the vCenter
                 self._slot.failure, self._slot.failed = error, time.monotonic()
                 raise
         login = self._own or known
@@ -189,7 +195,7 @@ class Session:
     def stub(self) -> SoapStubAdapter:
         """This process' own stub."""
         if self._stub is None:
-            self._stub = speak(self._slot.account, self.login)
+            self._stub = speak(self._slot.account, self.login, self.patience)
         return self._stub
 
     @property
@@ -212,16 +218,18 @@ class Session:
 
         Raises:
             BackendUnavailableError, BackendRejectedError, TargetNotFoundError, TargetStateError
+            DeadlineError: the job's time limit passed before the answer came; nothing was changed.
         """
-        try:
-            return call(self)
-        except VENDOR_ERRORS as error:
-            if not self._recover(error):
+        with self.patience.reading():
+            try:
+                return call(self)
+            except VENDOR_ERRORS as error:
+                if not self._recover(error):
+                    raise translate(error, site=self.site, target=target) from error
+            try:
+                return call(self)
+            except VENDOR_ERRORS as error:
                 raise translate(error, site=self.site, target=target) from error
-        try:
-            return call(self)
-        except VENDOR_ERRORS as error:
-            raise translate(error, site=self.site, target=target) from error
 
     def change(self, call: Callable[[Session], T], *, target: str, what: str) -> T:
         """Make a call that changes something, at most once.

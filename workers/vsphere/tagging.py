@@ -14,6 +14,7 @@ from andock.errors import BackendRejectedError
 from workers.vsphere.connection import VcenterConnection
 from workers.vsphere.faults import VENDOR_ERRORS, is_lost, translate
 from workers.vsphere.login import Account
+from workers.vsphere.patience import Patience
 
 T = TypeVar("T")
 _CIS = "/rest/com/vmware/cis"
@@ -37,8 +38,10 @@ class TagService:
     `VENDOR_ERRORS` or BackendRejectedError; `read_tags` makes them ours.
     """
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, patience: Patience | None = None) -> None:
+        """In `patience` says how long answers to reads are waited for."""
         self.site = account.site
+        self.patience = patience or Patience(account.site)
         self._account = account
         self._connection: VcenterConnection | None = None
         self._token = ""
@@ -172,7 +175,9 @@ class TagService:
     ) -> tuple[int, bytes]:
         vcenter = self._account.vcenter
         if self._connection is None:
-            self._connection = VcenterConnection(vcenter.host, vcenter.port, context=self._account.context)
+            self._connection = VcenterConnection(
+                vcenter.host, vcenter.port, context=self._account.context, patience=self.patience
+            )
         sent = None if body is None else json.dumps(body)
         try:
             self._connection.request(
@@ -195,16 +200,18 @@ def read_tags(service: TagService, call: Callable[[TagService], T]) -> T:
 
     Raises:
         BackendUnavailableError, BackendRejectedError: NoTagsError where there is no such service.
+        DeadlineError: the job's time limit passed before the answer came.
     """
-    try:
-        return call(service)
-    except VENDOR_ERRORS as error:
-        if not is_lost(error):
+    with service.patience.reading():
+        try:
+            return call(service)
+        except VENDOR_ERRORS as error:
+            if not is_lost(error):
+                raise translate(error, site=service.site) from error
+        try:
+            return call(service)
+        except VENDOR_ERRORS as error:
             raise translate(error, site=service.site) from error
-    try:
-        return call(service)
-    except VENDOR_ERRORS as error:
-        raise translate(error, site=service.site) from error
 
 
 def _batches(items: Sequence[str]) -> Iterator[Sequence[str]]:

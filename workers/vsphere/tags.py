@@ -8,8 +8,10 @@ from typing import TypeVar
 
 from andock.errors import TargetNotFoundError
 from andock.ports.sites import Listing
+from andock.ports.watch import Watch
 from workers.vsphere.faults import VENDOR_ERRORS, translate_change
 from workers.vsphere.likeness import look_alike
+from workers.vsphere.patience import Patience
 from workers.vsphere.session import Session, Sessions
 from workers.vsphere.tagging import TagService, read_tags
 from workers.vsphere.vcenters import Vcenters
@@ -20,14 +22,15 @@ T = TypeVar("T")
 class TagsClient(Vcenters):
     """Implements `andock.ports.vsphere.tags.Tags`."""
 
-    def __init__(self, sessions: Sessions, by_tags: Collection[str] = ()) -> None:
+    def __init__(self, sessions: Sessions, by_tags: Collection[str] = (), watch: Watch | None = None) -> None:
         """Prepare.
 
         Args:
             sessions: of the vCenters.
             by_tags: vCenters where tags decide what may be done: there they are read each time.
+            watch: says when reads end.
         """
-        super().__init__(sessions)
+        super().__init__(sessions, watch)
         self._by_tags = frozenset(by_tags)
         self._services: dict[tuple[int, str], TagService] = {}
 
@@ -77,7 +80,8 @@ class TagsClient(Vcenters):
         """Ask this thread's own service; see `read_tags`."""
         key = (threading.get_ident(), site)
         if key not in self._services:
-            self._services[key] = TagService(self._sessions.account(site))
+            patience = Patience(site, self._watch)
+            self._services[key] = TagService(self._sessions.account(site), patience)
         return read_tags(self._services[key], call)
 
     def _change_tags(self, site: str, vm: str, tag: str, *, away: bool) -> None:

@@ -13,6 +13,8 @@ from pyVmomi import vim, vmodl
 from andock.errors import (
     BackendRejectedError,
     BackendUnavailableError,
+    Changed,
+    DeadlineError,
     OutcomeUnknownError,
     TargetNotFoundError,
     TargetStateError,
@@ -51,6 +53,8 @@ def await_task(session: Session, task: TaskRef, watch: Watch) -> None:
             except BackendUnavailableError as error:
                 watch.look(text=f"{task.site} is away ({error.why}); its task goes on")
                 time.sleep(max(0.0, min(_PAUSE, watch.remaining())))
+            except DeadlineError as error:
+                raise DeadlineError(error.sentence, changed=Changed.UNKNOWN) from error
             except TargetNotFoundError as error:
                 if error.kind == _TASK:
                     raise

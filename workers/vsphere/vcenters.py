@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from pyVmomi import vim
 
-from andock.errors import BackendError
+from andock.errors import BackendError, DeadlineError
 from andock.ports.sites import Listing, NotReached
 from andock.ports.vsphere import TaskRef
+from andock.ports.watch import Watch
 from workers.vsphere.references import id_of, refer
 from workers.vsphere.session import Session, Sessions
 
@@ -26,8 +27,10 @@ class Vcenters:
     are not for two at a time.
     """
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, watch: Watch | None = None) -> None:
+        """Reads end when `watch` says so; without one, when a vCenter is given up."""
         self._sessions = sessions
+        self._watch = watch
         self._open: dict[tuple[int, str], Session] = {}
         self._lock = threading.Lock()
         self._changed: dict[str, float] = {}  # site -> when a change was last sent there, monotonic
@@ -48,7 +51,7 @@ class Vcenters:
         key = (threading.get_ident(), site)
         with self._lock:
             if key not in self._open:
-                self._open[key] = self._sessions.open(site)
+                self._open[key] = self._sessions.open(site, self._watch)
             return self._open[key]
 
     def _change(self, site: str, vm: str, what: str, call: Callable[[vim.VirtualMachine], T]) -> T:
@@ -76,6 +79,8 @@ class Vcenters:
         def answer(session: Session) -> tuple[T, ...] | NotReached:
             try:
                 return ask(session)
+            except DeadlineError:
+                return NotReached(session.site, "it did not answer before the time limit passed")
             except BackendError as error:
                 return NotReached(session.site, getattr(error, "why", error.sentence))
 

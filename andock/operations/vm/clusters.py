@@ -63,13 +63,13 @@ def find_one(params: InfoParams, ctx: Reader) -> Found[Cluster]:
 
 
 def show_one(params: InfoParams, ctx: Reader, found: Found[Cluster]) -> Outcome:
-    """Everything about it, host by host."""
+    """Everything about it, host by host; raises as `reached`."""
     del params
     one = found.rows[0][1]
+    listing = ctx.vsphere.list_hosts(one.site)
+    reached(listing)
     hosts = [
-        host
-        for host in ctx.vsphere.list_hosts(one.site).rows
-        if host.cluster == one.name and host.path.startswith(f"{one.path}/")
+        host for host in listing.rows if host.cluster == one.name and host.path.startswith(f"{one.path}/")
     ]
     table = tuple(
         (

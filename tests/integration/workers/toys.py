@@ -43,6 +43,7 @@ from andock.operation import (
 )
 from andock.outbox import Outbox
 from andock.policy import Policy, Rule
+from andock.ports.watch import Watch
 from andock.protection import Protection
 from andock.runner import Runner
 from andock.signing import load_signer, load_verifier
@@ -168,7 +169,7 @@ def canary(*_arguments: object) -> None:
 
 
 @contextmanager
-def no_ports() -> Iterator[Ports]:
+def no_ports(_watch: Watch) -> Iterator[Ports]:
     """The toys need none."""
     yield Ports()
 

@@ -50,6 +50,14 @@ def test_a_cluster_says_whether_it_can_lose_a_host(bench: Any) -> None:
     assert [row[:2] for row in outcome.table.rows] == [("esx-1", "connected"), ("esx-2", "maintenance")]
 
 
+def test_a_vcenter_that_goes_away_halfway_is_no_cluster_without_hosts(bench: Any) -> None:
+    params = clusters.InfoParams(cluster="c0")
+    found = CLUSTER_INFO.find(params, bench.reader)
+    bench.vsphere.away["lab"] = "connection refused"
+    with pytest.raises(BackendUnavailableError):
+        CLUSTER_INFO.run(params, bench.reader, found)
+
+
 def test_datastores_are_listed_with_the_fullest_first(bench: Any) -> None:
     outcome = ask(bench, DATASTORE_LIST, StoresParams())
     assert outcome.summary == "3 datastores, 1 critical, 1 to watch."

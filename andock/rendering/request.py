@@ -34,6 +34,7 @@ from andock.rendering.plan import PLAN_FILE, plan_piece, plan_text
 from andock.rendering.text import render_text
 
 _COMMAND = 300  # characters of the command that the first line shows
+_USAGE = 500  # the longest of ours has 374
 _SENTENCE = 1_500
 _BOARD = 20  # targets
 _SENTENCE_ROOM = 3_000  # characters of JSON, for what is not ASCII
@@ -72,6 +73,7 @@ _CANCELLABLE = frozenset({"accepted", "running", "waiting", "held"})
 # Failures that have a word of their own
 _SHOWN_AS = {"not_allowed": "denied", "not_approved": "denied", "rolled_back": "rolled_back"}
 # A new request is the way on after these: what was agreed on is no longer what would be done.
+_MISNAMED = frozenset({"target_not_found", "unknown_site"})
 _ASK_AGAIN = frozenset({"plan_changed", "expired"})
 
 
@@ -131,6 +133,7 @@ class RequestView:
     author: str = ""  # Slack user id of the person in whose name a hook asks
     reason: str = ""  # why, as a hook said it
     link: str = ""  # a page that says more
+    usage: str = ""  # how the operation is typed
 
 
 def render_request(view: RequestView) -> Rendered:
@@ -165,7 +168,7 @@ def _shown_state(view: RequestView) -> str:
 def _sentence(view: RequestView) -> str:
     """What there is to say besides the state's name, as markup; empty if nothing."""
     if view.failure is not None:
-        return _failure(view.failure)
+        return _failure(view.failure, view.usage)
     match view.state:
         case "accepted":
             return "A worker takes it next."
@@ -215,8 +218,10 @@ def _waiting(holder: str) -> str:
     )
 
 
-def _failure(failure: FailureView) -> str:
+def _failure(failure: FailureView, usage: str) -> str:
     said = prose(failure.sentence, _SENTENCE, _SENTENCE_ROOM)
+    if usage and failure.code in _MISNAMED:
+        said += f"\nUsage: {code(usage, _USAGE, 2 * _USAGE)}"
     if failure.rule and failure.rule not in failure.sentence:
         said += f"\nRule: {prose(failure.rule, 200)}"
     return f"{said}\n{_CHANGED[failure.changed]}"

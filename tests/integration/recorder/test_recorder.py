@@ -436,9 +436,10 @@ def test_what_ended_weeks_ago_is_not_started_again(office: Office) -> None:
     weeks_ago = time.time() - 21 * 86_400
     office.folder.mkdir(parents=True)
     chain = ChainWriter.open(office.folder, load_audit_key(office.keys), confirmed=None)
-    for number, event in enumerate((Event.STARTED, Event.CONCLUDED)):
-        sealed = office.journal().seal(AuditRecord(event=event, request="r1", at=weeks_ago))
-        chain.append([Link.of(sealed, f"{int(weeks_ago * 1000)}-{number}", "worker")], weeks_ago)
+    lines = [(Event.STARTED, weeks_ago), (Event.CONCLUDED, weeks_ago + 1), (Event.HALT, time.time())]
+    for event, at in lines:
+        sealed = office.journal().seal(AuditRecord(event=event, request="r1", at=at))
+        chain.append([Link.of(sealed, f"{int(at * 1000)}-0", "worker")], at)
     chain.close()
     office.start()
 

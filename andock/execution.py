@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import assert_never
 
 import structlog
 
@@ -16,32 +15,14 @@ from andock.batches import Asking, Batches, Ended, Held
 from andock.checkpoints import Checkpoints
 from andock.emergency import break_glass
 from andock.entries import Entry, StepMark
-from andock.errors import (
-    BackendUnavailableError,
-    Changed,
-    LeaseLostError,
-    OpsError,
-    RecordNotConfirmedError,
-    SignatureError,
-)
+from andock.errors import RecordNotConfirmedError, SignatureError
 from andock.means import Means
 from andock.messages import Failed, Request, State, Succeeded, Vote, Word
-from andock.operation import (
-    Change,
-    Done,
-    Mark,
-    NotDone,
-    OnFailure,
-    Params,
-    Phase,
-    Plan,
-    Reader,
-    Step,
-    Unknown,
-)
+from andock.operation import Change, OnFailure, Params, Phase, Plan, Reader
 from andock.outbox import MIRROR, message
 from andock.refusals import ExpiredError
 from andock.seals import genuine_plan, open_begun, seal_mark
+from andock.settling import settle_step
 from andock.tally import failures_of, result_of
 from andock.tracing import end_interrupted
 
@@ -157,12 +138,13 @@ class Execution:
 
     def _settle(self) -> bool:
         """Find out what became of steps that an earlier attempt began; False when the request was parked."""
+        reader = replace(self.reader, watch=Undisturbed(self.attempt))
         for number, mark in sorted(self.marks.items()):
             if mark.phase is not Phase.BEGUN:
                 continue
             step = self.plan.step(number)
             log.info("settling", request=self.request.id, step=number, attempt=self.attempt.number)
-            settled = self._settle_step(step, mark.mark)
+            settled = settle_step(self.operation, step, reader, mark.mark, may_wait=self._is_young())
             if settled is None:
                 self._look_later()
                 return False
@@ -228,29 +210,6 @@ class Execution:
     def _is_young(self) -> bool:
         """Whether it was at work so short a time ago that waiting for what is away is worth it."""
         return time.time() - max(self.entry.accepted, self.entry.seen) < SETTLE_FOR
-
-    def _settle_step(self, step: Step, mark: Mark | None) -> StepMark | None:
-        """What became of one step; None when its site is away and it is to be looked at later."""
-        if mark is None:  # nothing was sent: `apply` marks before it calls
-            return StepMark(phase=Phase.NOT_DONE)
-        try:
-            reader = replace(self.reader, watch=Undisturbed(self.attempt))
-            settled = self.operation.settle(step, reader, mark)
-        except LeaseLostError:
-            raise
-        except OpsError as error:
-            if isinstance(error, BackendUnavailableError) and self._is_young():
-                return None
-            return _unknown(f"{step.target.name}: {error.sentence}")
-        match settled:
-            case Done():
-                return StepMark(phase=Phase.DONE, mark=mark, text=settled.text, offers=settled.offers)
-            case NotDone():
-                return StepMark(phase=Phase.NOT_DONE)
-            case Unknown():
-                return _unknown(settled.text)
-            case _:
-                assert_never(settled)
 
     # --- the steps ------------------------------------------------------------------------------------
 
@@ -341,7 +300,3 @@ class Execution:
                 record_of_end(self.request, result, state, plan=self.plan, attempt=self.attempt.number)
             ),
         )
-
-
-def _unknown(text: str) -> StepMark:
-    return StepMark(phase=Phase.UNKNOWN, text=text, changed=Changed.UNKNOWN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import cast
 from urllib.parse import urlencode
 
 import pytest
@@ -204,3 +205,25 @@ def test_a_pause_is_answered_by_text_too(door: Door) -> None:
     entry = door.ledger.read(request)
     assert entry is not None
     assert (entry.state, list(entry.answers)) == (State.ACCEPTED, ["batch-2"])
+
+
+@pytest.mark.parametrize("by_text", [True, False])
+def test_an_answer_to_a_plan_that_no_worker_made_is_not_taken_and_recorded_as_refused(
+    door: Door, by_text: bool
+) -> None:
+    door.slash("vm off web-01")
+    request = door.requests()[0].id
+    door.ledger.claim(request, 1, "me")
+    fields = {"question": "batch-2", "plan": "{}"}
+    door.ledger.park(request, "me", State.PAUSED, fields, look_again=60_000)
+
+    if by_text:
+        door.slash(f"request roll-back {request}")
+    else:
+        click(door, request, "U0OPS1", Answer.ROLL_BACK)
+
+    entry = door.ledger.read(request)
+    assert entry is not None
+    assert (entry.state, dict(entry.answers)) == (State.PAUSED, {})
+    found = cast("list[tuple[bytes, dict[bytes, bytes]]]", door.ledger.redis.xrevrange(door.ledger.audit))
+    assert b'"event":"refused"' in found[0][1][b"sealed"]

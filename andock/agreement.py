@@ -16,6 +16,7 @@ from andock.attempt import Attempt
 from andock.audit import Event, record_of
 from andock.entries import Entry
 from andock.errors import SignatureError
+from andock.ledger import Field
 from andock.locks import Lock
 from andock.means import Means
 from andock.messages import Actor, Purpose, Request, State, Vote, Word
@@ -23,8 +24,9 @@ from andock.obstacles import Obstacles
 from andock.operation import Change, Outcome, Params, Plan, Reader, Risk
 from andock.outbox import approver, message
 from andock.ports.records import Halt
-from andock.refusals import ExpiredError, PlanChangedError
+from andock.refusals import ExpiredError, PlanChangedError, ProtectedTargetError
 from andock.rendering.plan import plan_text
+from andock.seals import open_plan
 from andock.verdicts import explain, explain_plan, refusal
 
 log = structlog.get_logger()
@@ -159,7 +161,7 @@ class Negotiation:
             if vote.word is not Word.GO_AHEAD or not self.request.actor.asks_for(vote.actor):
                 raise SignatureError("a stored Go ahead belongs to another request or person")
             if vote.plan != plan.digest:
-                raise PlanChangedError((self.entry.plan or plan).differences(plan))
+                raise PlanChangedError(self._shown(plan).differences(plan))
             if self.operation.risk is Risk.DESTRUCTIVE and vote.typed.casefold() != plan.phrase.casefold():
                 raise SignatureError("a stored Go ahead lacks the name that was to be typed")
         return True
@@ -171,7 +173,7 @@ class Negotiation:
         policy, asker = self.means.policy, self.request.actor
         votes = self._open_votes()
         if any(vote.plan != plan.digest for vote in votes):
-            raise PlanChangedError((self.entry.plan or plan).differences(plan))
+            raise PlanChangedError(self._shown(plan).differences(plan))
         people = [self._people(need, asker) for need in decision.needs]
         approval = approvals.put_together(decision, people)
         counted, lapsed = approvals.sort_votes(
@@ -217,6 +219,20 @@ class Negotiation:
             votes.append(vote)
         return tuple(votes)
 
+    def _shown(self, plan: Plan) -> Plan:
+        """The plan that people saw; `plan` if none is there.
+
+        Raises:
+            SignatureError: it was not made by a worker of ours, or for another request.
+        """
+        stored = open_plan(self.entry, self.means.verifier, self.means.instance)
+        return stored.plan if stored is not None else plan
+
+    def _seal(self, plan: Plan) -> dict[str, Field]:
+        """The fields that hold a plan that is shown."""
+        sealed = self.means.seal_plan(self.request, self.attempt.number, plan)
+        return {"plan": sealed, "digest": plan.digest}
+
     def _ask(self, state: State, plan: Plan, fields: dict[str, Approval | str], seconds: float) -> None:
         """Show the plan and wait for people."""
         approval = fields.get("approval")
@@ -225,7 +241,7 @@ class Negotiation:
             self.request.id,
             self.attempt.owner,
             state,
-            {"plan": self.obstacles.warn(plan), "digest": plan.digest, **fields},
+            {**self._seal(self.obstacles.warn(plan)), **fields},
             look_again=int(seconds * 1000),
             messages=(message(self.request.id), *(approver(self.request.id, person) for person in people)),
         )
@@ -236,12 +252,12 @@ class Negotiation:
         """The last moment to start: signed with the request, or with the last word on its plan."""
         return max([self.request.not_after, *(vote.at + START_WITHIN for vote in self._open_votes())])
 
-    def _held(self, plan: Plan) -> bool:
+    def _held(self, plan: Plan, *, begun: bool = False) -> bool:
         """Park while a halt covers one of the plan's sites."""
         halt = halt_over(self.means, plan)
         if halt is not None:
             left = max(1, int((self._not_after() - time.time()) * 1000))
-            self._park(State.HELD, left, plan, holder=halted_by(halt))
+            self._park(State.HELD, left, {} if begun else self._seal(plan), holder=halted_by(halt))
         return halt is not None
 
     def _waits_for(self, lock: Lock | None, plan: Plan) -> bool:
@@ -249,24 +265,27 @@ class Negotiation:
         if lock is None:
             return False
         left = max(WAIT_AGAIN, int((min(lock.until, self._not_after()) - time.time()) * 1000) + 100)
-        self._park(State.WAITING, left, plan, holder=lock.said, waits_for=lock.waiters)
+        self._park(State.WAITING, left, self._seal(plan), holder=lock.said, waits_for=lock.waiters)
         if not self.obstacles.locks.stands(lock):  # released before it was known who waits
             self.means.ledger.look_again(self.request.id, 0)
         return True
 
-    def _leased(self, plan: Plan) -> bool:
+    def _leased(self, plan: Plan, *, begun: bool = False) -> bool:
         """Hold every target, or park until whoever holds one is done."""
         holder = self.means.leases.acquire(self.request.id, plan)
         if holder:
-            self._park(State.WAITING, WAIT_AGAIN, plan, holder=holder)
+            self._park(State.WAITING, WAIT_AGAIN, {} if begun else self._seal(plan), holder=holder)
         return not holder
 
-    def _park(self, state: State, look_again: int, plan: Plan, *, holder: str, waits_for: str = "") -> None:
+    def _park(
+        self, state: State, look_again: int, fields: dict[str, Field], *, holder: str, waits_for: str = ""
+    ) -> None:
+        """Wait for others. A plan that was begun stays as it lies there, since its steps' marks name it."""
         self.means.ledger.park(
             self.request.id,
             self.attempt.owner,
             state,
-            {"plan": plan, "digest": plan.digest},
+            fields,
             look_again=look_again,
             holder=holder,
             waits_for=waits_for,
@@ -282,15 +301,25 @@ class Negotiation:
         """
         if time.time() > self._not_after():
             raise ExpiredError("Interrupted, and too late to go on with the rest.")
-        return not self._held(plan) and self._leased(plan)
+        return self.hold_halfway(plan)
 
     def hold_halfway(self, plan: Plan) -> bool:
         """As `hold_again`, for a plan that can be put back: it is never too late to bring that to an end."""
-        return not self._held(plan) and self._leased(plan)
+        return not self._held(plan, begun=True) and self._leased(plan, begun=True)
 
     def hold_between_steps(self, plan: Plan) -> bool:
         """Whether a halt has parked the request between two of its steps."""
-        return self._held(plan)
+        return self._held(plan, begun=True)
+
+    def object_to(self, rest: Plan) -> str:
+        """After a crash: what by now speaks against the steps that are left; empty if nothing does."""
+        try:
+            self.means.protection.refuse_own(rest.judged)
+        except ProtectedTargetError as error:
+            return error.sentence
+        question = self.means.question(self.request, self.operation.risk)
+        decision = self.obstacles.decide(question, rest.judged)
+        return refusal(decision).sentence if isinstance(decision, rules.Denied) else ""
 
 
 def halt_over(means: Means, plan: Plan) -> Halt | None:

@@ -16,8 +16,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from andock.errors import CancelledError, Changed, DeadlineError, LeaseLostError
-from andock.ledger import LEASE, Lease, Ledger
-from andock.operation import Value
+from andock.ledger import LEASE, Field, Lease, Ledger
 
 log = structlog.get_logger()
 LISTEN = 1.0  # seconds within which a running attempt hears that a person asked to cancel
@@ -81,7 +80,7 @@ class Attempt:
         if self._lost or time.monotonic() - self._renewed > LEASE / 1000 - MARGIN:
             raise LeaseLostError("this attempt's lease is over")
 
-    def note(self, fields: Mapping[str, Value | str], *, message: str = "", due: int = 0) -> None:
+    def note(self, fields: Mapping[str, Field], *, message: str = "", due: int = 0) -> None:
         """Store fields while owning the request; raises LeaseLostError otherwise."""
         self.check_lease()
         self._ledger.note(self.request, self.owner, fields, message=message, due=due)

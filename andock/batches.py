@@ -50,6 +50,7 @@ class Batches:
         answers: what people said to earlier questions.
         halted: whether a halt covers one of the plan's sites.
         hold: parks the request if a halt covers it; whether it did.
+        objection: why the rest may not be taken any more; then what was done is put back.
     """
 
     operation: Change[Params]
@@ -60,11 +61,13 @@ class Batches:
     answers: Mapping[str, Word]
     halted: Callable[[], bool]
     hold: Callable[[], bool]
+    objection: str = ""
 
     def take(self) -> Stop:
         """Take what is left, as far as it goes now."""
-        if Word.ROLL_BACK in self.answers.values():
-            return self._put_back()
+        if self.objection or Word.ROLL_BACK in self.answers.values():
+            self._put_back()
+            return Ended(self.objection)
         forgiven: set[int] = set()
         for index, batch in enumerate(self.plan.numbers):
             stop = self._take_steps(batch, forgiven) or self._look_at(index, batch, forgiven)

@@ -19,11 +19,16 @@ class Checkpoints:
     """What an attempt knows of its steps, and has stored."""
 
     def __init__(
-        self, attempt: Attempt, marks: Mapping[int, StepMark], on_task: Callable[[str], None]
+        self,
+        attempt: Attempt,
+        marks: Mapping[int, StepMark],
+        seal: Callable[[int, StepMark], bytes],
+        on_task: Callable[[str], None],
     ) -> None:
-        """`on_task` hears of each task that a step has started."""
+        """`seal` signs the mark of a step; `on_task` hears of each task that a step has started."""
         self._attempt = attempt
         self._marks = dict(marks)
+        self._seal = seal
         self._on_task = on_task
         self._lock = threading.Lock()
 
@@ -42,7 +47,7 @@ class Checkpoints:
         with self._lock:
             known = self._marks.get(number)
             self._marks[number] = mark
-        fields: dict[str, StepMark | Progress] = {f"mark:{number}": mark}
+        fields: dict[str, bytes | Progress] = {f"mark:{number}": self._seal(number, mark)}
         if progress is not None:
             fields["progress"] = progress
         self._attempt.note(fields, message=message(self._attempt.request) if progress else "", due=SOON)

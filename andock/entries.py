@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from andock.approvals import Approval
 from andock.errors import Changed
 from andock.messages import Progress, Result, State
-from andock.operation import Mark, Offer, Phase, Plan, Value
+from andock.operation import Mark, Offer, Phase, Value
 
 RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 
@@ -37,7 +37,7 @@ class Post(Value):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request as it lies in the ledger; `sealed` is believed only after its signature was checked."""
+    """One request as it lies in the ledger; what is sealed is believed only with its signature checked."""
 
     id: str
     sealed: bytes
@@ -47,12 +47,12 @@ class Entry:
     accepted: float  # seconds since the epoch, Redis' clock
     ended: float | None
     owner: str
-    plan: Plan | None
+    plan: bytes  # sealed by the worker that made it, see `andock.seals`; empty if there is none
     digest: str
     approval: Approval | None
     phrase: str  # what the asker types again before something is destroyed
     votes: Mapping[str, bytes]  # sealed, by the voter's key
-    marks: Mapping[int, StepMark]
+    marks: Mapping[int, bytes]  # sealed, by the step's number; none before a step was begun
     progress: Progress | None
     result: Result | None
     holder: str
@@ -62,11 +62,6 @@ class Entry:
     question: str = ""  # which was asked when it was last paused
     answers: Mapping[str, bytes] = field(default_factory=dict)  # sealed, by the question
     seen: float = 0.0  # when an earlier attempt was last at work, seconds since the epoch; 0 if none was
-
-
-def interrupted(entry: Entry) -> bool:
-    """Whether an earlier attempt had begun a step of this request."""
-    return any(mark.phase is Phase.BEGUN for mark in entry.marks.values())
 
 
 def read_entry(request: str, raw: Mapping[bytes, bytes]) -> Entry:
@@ -101,12 +96,12 @@ def read_entry(request: str, raw: Mapping[bytes, bytes]) -> Entry:
         accepted=int(text("accepted") or 0) / 1000,
         ended=int(text("ended")) / 1000 if raw.get(b"ended") else None,
         owner=text("owner"),
-        plan=value("plan", Plan),
+        plan=raw.get(b"plan", b""),
         digest=text("digest"),
         approval=value("approval", Approval),
         phrase=text("phrase"),
         votes=sealed_family("vote:"),
-        marks={int(number): mark for number, mark in family("mark:", StepMark).items()},
+        marks={int(number): mark for number, mark in sealed_family("mark:").items()},
         progress=value("progress", Progress),
         result=RESULT.validate_json(result) if result else None,
         holder=text("holder"),

@@ -16,6 +16,7 @@ from andock.mutes import Mutes, is_muted
 from andock.operation import Value
 from andock.outbox import Outbox
 from andock.rendering.notices import events_told
+from andock.seals import genuine_plan
 from andock.sight import Sight
 from andock.signing import Signer, Verifier
 from andock.site_events import SiteEvent
@@ -128,14 +129,13 @@ class EventFeed:
         """Which VMs people lately had shut down by their guests, and when that was asked."""
         asked: set[tuple[str, float]] = set()
         for entry in self._ledger.recent(actor=None, limit=LOOKED_AT):
-            if entry.plan is None:
-                continue
             try:
                 request = self._verifier.open(entry.sealed, Request, by="bot")
             except SignatureError:
                 continue
             if request.operation in GUEST_GOES_DOWN:
-                targets = (one for one in entry.plan.targets if one.site == self._site)
+                plan = genuine_plan(entry, self._verifier, self._ledger.instance)
+                targets = (one for one in plan.targets if one.site == self._site) if plan is not None else ()
                 asked |= {(one.id, request.accepted_at) for one in targets}
         return asked
 

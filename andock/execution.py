@@ -5,23 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import assert_never
 
 import structlog
 
 from andock.agreement import Agreed, Answered, Negotiation, Parked, halt_over
 from andock.attempt import Attempt, Undisturbed
-from andock.audit import Event, record_of, record_of_end
+from andock.audit import AuditRecord, Event, record_of, record_of_end
 from andock.batches import Asking, Batches, Ended, Held
 from andock.checkpoints import Checkpoints
 from andock.emergency import break_glass
 from andock.entries import Entry, StepMark
-from andock.errors import BackendUnavailableError, Changed, LeaseLostError, OpsError, SignatureError
+from andock.errors import RecordNotConfirmedError, SignatureError
 from andock.means import Means
 from andock.messages import Failed, Request, State, Succeeded, Vote, Word
-from andock.operation import Change, Done, Mark, NotDone, Params, Phase, Plan, Reader, Step, Unknown
+from andock.operation import Change, OnFailure, Params, Phase, Plan, Reader
 from andock.outbox import MIRROR, message
 from andock.refusals import ExpiredError
+from andock.seals import genuine_plan, open_begun, seal_mark
+from andock.settling import settle_step
 from andock.tally import failures_of, result_of
 from andock.tracing import end_interrupted
 
@@ -30,6 +31,7 @@ SETTLE_AGAIN = 10_000  # ms until settling is tried again when the site does not
 SETTLE_FOR = 3_600.0  # seconds after which what nobody could settle is called unknown
 ASK_AFTER = 600.0  # seconds of interruption after which a person says how a change that can be undone goes on
 ANSWER_WITHIN = 3_600.0  # seconds that a paused request waits for that
+AGAIN = "as agreed before it was interrupted"
 
 
 class Execution:
@@ -45,6 +47,7 @@ class Execution:
         params: Params,
         reader: Reader,
     ) -> None:
+        """Raises SignatureError where the plan or the marks in the ledger are not a worker's of ours."""
         self.means = means
         self.attempt = attempt
         self.entry = entry
@@ -52,8 +55,14 @@ class Execution:
         self.operation = operation
         self.params = params
         self.reader = reader
-        self.checkpoints = Checkpoints(attempt, entry.marks, self._record_task)
-        self.plan = entry.plan or Plan(batches=())
+        begun = open_begun(entry, means.verifier, means.instance)
+        self.sealed = begun.sealed if begun else b""  # the plan that the marks are bound to
+        self.rule = begun.rule if begun else ""
+        self.plan = begun.plan if begun else Plan(batches=())
+        self.checkpoints = Checkpoints(
+            attempt, begun.marks if begun else {}, self._seal_mark, self._record_task
+        )
+        self.objection = ""  # why its rest may not be taken any more
 
     @property
     def marks(self) -> Mapping[int, StepMark]:
@@ -65,6 +74,7 @@ class Execution:
         if self.entry.cancelled_by:
             self.attempt.cancel()
             if not self.marks:
+                self.plan = genuine_plan(self.entry, self.means.verifier, self.means.instance) or self.plan
                 self._end("", cancelled=True)
                 return
         if self.marks:
@@ -93,60 +103,76 @@ class Execution:
         )
 
     def _start(self, agreed: Agreed) -> None:
-        """Record that it begins; nothing is touched before that is on disk.
+        """Sign what was agreed on, and record that it begins.
 
         Raises:
-            BackendUnavailableError: the recorder does not confirm it.
+            RecordNotConfirmedError: the recorder does not confirm it.
         """
-        plan = agreed.plan
-        self.attempt.note({"plan": plan, "digest": plan.digest})
+        plan, attempt = agreed.plan, self.attempt.number
+        self.sealed = self.means.seal_plan(self.request, attempt, plan, rule=agreed.rule)
+        self.attempt.note({"plan": self.sealed, "digest": plan.digest})
         if agreed.emergency is not None:
             break_glass(self.means, self.request, plan, agreed.rule, agreed.emergency)
-        record = record_of(
-            self.request,
-            Event.STARTED,
-            plan=plan,
-            attempt=self.attempt.number,
-            rule=agreed.rule,
-            approvers=agreed.approvers,
-            result="emergency" if agreed.emergency else "",
+        self._await_record(
+            record_of(
+                self.request,
+                Event.STARTED,
+                plan=plan,
+                attempt=attempt,
+                rule=agreed.rule,
+                approvers=agreed.approvers,
+                result="emergency" if agreed.emergency else "",
+            )
         )
+
+    def _await_record(self, record: AuditRecord) -> None:
+        """Nothing is touched before this is on disk; raises as `_start`."""
         journal = self.means.journal
         journal.await_recorded(journal.write(record), record)
+
+    def _seal_mark(self, number: int, mark: StepMark) -> bytes:
+        means = self.means
+        return seal_mark(self.sealed, number, mark, means.journal.signer, means.ledger.redactor)
 
     # --- after a crash --------------------------------------------------------------------------------
 
     def _settle(self) -> bool:
         """Find out what became of steps that an earlier attempt began; False when the request was parked."""
+        reader = replace(self.reader, watch=Undisturbed(self.attempt))
         for number, mark in sorted(self.marks.items()):
             if mark.phase is not Phase.BEGUN:
                 continue
             step = self.plan.step(number)
             log.info("settling", request=self.request.id, step=number, attempt=self.attempt.number)
-            settled = self._settle_step(step, mark.mark)
+            settled = settle_step(self.operation, step, reader, mark.mark, may_wait=self._is_young())
             if settled is None:
-                self.means.ledger.park(
-                    self.request.id, self.attempt.owner, State.ACCEPTED, {}, look_again=SETTLE_AGAIN
-                )
+                self._look_later()
                 return False
             end_interrupted(self.reader.ports.trace, step, mark, settled)
             self.checkpoints.store(number, settled)
-        if not self.checkpoints.open_steps(self.plan) or self.entry.cancelled_by:
-            return True
-        if self.plan.can_undo:
-            return self._settle_halfway()
-        if self.checkpoints.failures(self.plan) >= self.plan.max_fail:
-            return True
+        rest = self.checkpoints.open_steps(self.plan)
+        if rest and not self.entry.cancelled_by:
+            self.objection = self._negotiation().object_to(self.plan.only(rest))
+            # with only closing steps left all is done, and nothing is put back any more
+            closing = bool(self.objection) and set(rest) <= set(self.plan.closing_numbers)
+            halfway = self.plan.can_undo and not closing
+            return (self._hold_halfway() if halfway else self._hold_rest()) and self._start_again()
+        # with all steps at their end, or cancelled, there may still be something to put back
+        return not self.plan.can_undo or self._start_again()
+
+    def _hold_rest(self) -> bool:
+        """Whether the rest of what cannot be put back may be gone on with; else it is ended or parked."""
+        broken = self.checkpoints.failures(self.plan) >= self.plan.max_fail
+        if self.objection or (broken and self.plan.on_failure is not OnFailure.GO_ON):
+            self._end(self.objection)
+            return False
         try:
-            held = self._negotiation().hold_again(self.plan)
+            return self._negotiation().hold_again(self.plan)
         except ExpiredError as error:
             self._end(error.sentence)
             return False
-        if held:
-            self._start(Agreed(self.plan, "as agreed before it was interrupted"))
-        return held
 
-    def _settle_halfway(self) -> bool:
+    def _hold_halfway(self) -> bool:
         """Whether what can be put back is gone on with; after a long time a person is asked.
 
         A plan that was begun is not too late to be ended, one way or the other: left halfway, it would
@@ -158,31 +184,32 @@ class Execution:
             return False
         return self._negotiation().hold_halfway(self.plan)
 
-    def _settle_step(self, step: Step, mark: Mark | None) -> StepMark | None:
-        """What became of one step; None when its site is away and it is to be looked at later."""
-        if mark is None:  # nothing was sent: `apply` marks before it calls
-            return StepMark(phase=Phase.NOT_DONE)
+    def _start_again(self) -> bool:
+        """Whether the recorder confirms that the request goes on: it does not for one that has ended.
+
+        Without its word the request is parked for a while, and then ended.
+        """
+        request, attempt = self.request, self.attempt.number
         try:
-            reader = replace(self.reader, watch=Undisturbed(self.attempt))
-            settled = self.operation.settle(step, reader, mark)
-        except LeaseLostError:
-            raise
-        except OpsError as error:
-            if (
-                isinstance(error, BackendUnavailableError)
-                and time.time() - max(self.entry.accepted, self.entry.seen) < SETTLE_FOR
-            ):
-                return None
-            return _unknown(f"{step.target.name}: {error.sentence}")
-        match settled:
-            case Done():
-                return StepMark(phase=Phase.DONE, mark=mark, text=settled.text, offers=settled.offers)
-            case NotDone():
-                return StepMark(phase=Phase.NOT_DONE)
-            case Unknown():
-                return _unknown(settled.text)
-            case _:
-                assert_never(settled)
+            self._await_record(
+                record_of(request, Event.STARTED, plan=self.plan, attempt=attempt, rule=self.rule, text=AGAIN)
+            )
+        except RecordNotConfirmedError:
+            if self._is_young():
+                self._look_later()
+            else:
+                self._end("The recorder did not confirm that it goes on.")
+            return False
+        return True
+
+    def _look_later(self) -> None:
+        self.means.ledger.park(
+            self.request.id, self.attempt.owner, State.ACCEPTED, {}, look_again=SETTLE_AGAIN
+        )
+
+    def _is_young(self) -> bool:
+        """Whether it was at work so short a time ago that waiting for what is away is worth it."""
+        return time.time() - max(self.entry.accepted, self.entry.seen) < SETTLE_FOR
 
     # --- the steps ------------------------------------------------------------------------------------
 
@@ -196,6 +223,7 @@ class Execution:
             answers=self._answers(),
             halted=lambda: halt_over(self.means, self.plan) is not None,
             hold=lambda: self._negotiation().hold_between_steps(self.plan),
+            objection=self.objection,
         )
         match batches.take():
             case Ended(why=why, cancelled=cancelled):
@@ -272,7 +300,3 @@ class Execution:
                 record_of_end(self.request, result, state, plan=self.plan, attempt=self.attempt.number)
             ),
         )
-
-
-def _unknown(text: str) -> StepMark:
-    return StepMark(phase=Phase.UNKNOWN, text=text, changed=Changed.UNKNOWN)

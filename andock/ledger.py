@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from typing import cast
+from typing import TypeAlias, cast
 
 import structlog
 from redis import Redis
@@ -27,6 +27,7 @@ LEASE = 15_000  # ms that an attempt may go without renewing
 RING_AGAIN = 15_000  # ms after which an unclaimed doorbell is rung again
 DEDUPE = 3_600  # seconds; longer than Slack's retries (5 min) and a restart of ours
 RETENTION = 30 * 86_400  # seconds that a request is kept after its end
+Field: TypeAlias = Value | str | bytes  # what a request's hash holds under one name; bytes are sealed
 
 
 class Lease(Enum):
@@ -118,13 +119,12 @@ class Ledger:
         return Lease(int(self.scripts.run("renew", keys, request, owner, LEASE)))
 
     def note(
-        self, request: str, owner: str, fields: Mapping[str, Value | str], *, message: str = "", due: int = 0
+        self, request: str, owner: str, fields: Mapping[str, Field], *, message: str = "", due: int = 0
     ) -> None:
         """Store fields of a running request before the next thing is done.
 
         Raises:
             LeaseLostError: another attempt owns it.
-            SecretInPlanError: a plan among them cannot be stored without a secret.
         """
         keys = [self._request(request), self.outbox]
         if not self.scripts.run("note", keys, owner, message, due, *self._flat(fields)):
@@ -135,7 +135,7 @@ class Ledger:
         request: str,
         owner: str,
         state: State,
-        fields: Mapping[str, Value | str],
+        fields: Mapping[str, Field],
         *,
         look_again: int,
         messages: Sequence[str] = (),
@@ -185,10 +185,11 @@ class Ledger:
         args = (request, owner, _names(states), state.value, body, RETENTION, record, *messages)
         return bool(self.scripts.run("conclude", keys, *args))
 
-    def _flat(self, fields: Mapping[str, Value | str]) -> list[str]:
-        flat: list[str] = []
+    def _flat(self, fields: Mapping[str, Field]) -> list[str | bytes]:
+        flat: list[str | bytes] = []
         for name, value in fields.items():
-            flat += [name, value if isinstance(value, str) else clean(value, self.redactor).model_dump_json()]
+            told = clean(value, self.redactor).model_dump_json() if isinstance(value, Value) else value
+            flat += [name, told]
         return flat
 
     # --- reading --------------------------------------------------------------------------------------

@@ -11,10 +11,11 @@ from andock.leases import Leases
 from andock.ledger import Ledger
 from andock.memberships import Roster
 from andock.messages import Request
-from andock.operation import Risk
+from andock.operation import Plan, Risk
 from andock.outbox import Outbox
 from andock.policy import Policy, Question
 from andock.protection import Protection, Surroundings
+from andock.seals import StoredPlan, seal_plan
 from andock.signing import Verifier
 from andock.verdicts import question_of
 from andock.votes import Votes
@@ -41,6 +42,21 @@ class Means:
     def votes(self) -> Votes:
         """What people say to plans."""
         return Votes(self.ledger)
+
+    def seal_plan(self, request: Request, attempt: int, plan: Plan, *, rule: str = "") -> bytes:
+        """A request's plan as it is stored: shown, or begun because of a rule.
+
+        Raises:
+            SecretInPlanError: it cannot be stored without a secret.
+        """
+        stored = StoredPlan(
+            instance=self.instance,
+            request=request.id,
+            attempt=attempt,
+            plan=plan,
+            rule=rule,
+        )
+        return seal_plan(stored, self.journal.signer, self.ledger.redactor)
 
     def question(self, request: Request, risk: Risk) -> Question:
         """What policy is asked about a request: with the groups that its asker is in now."""

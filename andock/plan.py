@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from pydantic import Field, JsonValue
@@ -119,6 +119,11 @@ class Plan(Value):
         if undo is None:
             raise ValueError(f"step {undo_of(number)} has no undo")
         return undo
+
+    def only(self, numbers: Collection[int]) -> Plan:
+        """The plan of these steps alone, with what it touches besides."""
+        batch = tuple(step for number, step in enumerate(self.steps) if number in numbers)
+        return self.model_copy(update={"batches": (batch,), "closing": ()})
 
     @property
     def closing_numbers(self) -> tuple[int, ...]:

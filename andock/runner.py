@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -12,14 +13,16 @@ from andock.attempt import Attempt
 from andock.audit import AuditRecord, Event, record_of_end
 from andock.display import RequestDisplay
 from andock.entries import Entry
-from andock.errors import OpsError, SignatureError
+from andock.errors import Changed, OpsError, SignatureError
 from andock.execution import Execution
+from andock.ledger import RETENTION
 from andock.means import Means
 from andock.messages import Failed, Purpose, Request, State, Succeeded
 from andock.obstacles import Obstacles
 from andock.operation import Change, DeskOperation, Found, Outcome, Params, Ports, Read, Reader
 from andock.outbox import message
 from andock.refusals import ExpiredError, NotAllowedError
+from andock.seals import genuine_plan
 from andock.verdicts import explain, refusal
 
 log = structlog.get_logger()
@@ -74,9 +77,13 @@ class Runner(Means):
         log.info("request_failed", request=attempt.request, code=error.code, changed=error.changed.value)
         state = State.EXPIRED if isinstance(error, ExpiredError) else State.FAILED
         result = Failed.of(error)
+        if isinstance(error, SignatureError) and entry.marks:
+            # a step may be under way, and what would tell is not believed
+            result = result.model_copy(update={"changed": Changed.UNKNOWN})
         try:
             request = self._open(entry)
-            record = record_of_end(request, result, state, plan=entry.plan, attempt=attempt.number)
+            plan = genuine_plan(entry, self.verifier, self.instance)
+            record = record_of_end(request, result, state, plan=plan, attempt=attempt.number)
         except SignatureError:
             record = AuditRecord(event=Event.REFUSED, request=entry.id, text=error.sentence)
         if isinstance(error, SignatureError):
@@ -94,6 +101,8 @@ class Runner(Means):
         request = self.verifier.open(entry.sealed, Request, by="bot")
         if request.id != entry.id or request.instance != self.instance:
             raise SignatureError("a stored request was moved from another place")
+        if time.time() > request.accepted_at + RETENTION:
+            raise SignatureError("a stored request is older than any that is kept")
         return request
 
     def _conclude(self, attempt: Attempt, entry: Entry, request: Request, outcome: Outcome) -> None:

@@ -9,11 +9,13 @@ from andock.approvals import Approval, Need
 from andock.audit import Event, Journal, record_of
 from andock.catalogue import load_catalogue
 from andock.doorbell import Doorbell
-from andock.ledger import Ledger
+from andock.ledger import Field, Ledger
 from andock.messages import Actor, Reply, Request, State, make_request_id
-from andock.operation import Backend, Plan, Step, Target, Value
+from andock.operation import Backend, Plan, Step, Target
+from andock.redaction import SHAPES_ONLY
 from andock.routing import Route, Routing
-from andock.signing import load_signer, load_verifier, make_keys
+from andock.seals import StoredPlan, seal_plan
+from andock.signing import Signer, load_signer, load_verifier, make_keys
 from andock.votes import Votes
 from bench.lab import DisagreementError, Lab
 from bench.rows import Row, limit, middle
@@ -45,7 +47,7 @@ def measure(lab: Lab) -> list[Row]:
         verifier = load_verifier(home / "keys")
         bot = Journal(ledger, load_signer(home / "keys", "bot"), verifier)
         for _ in range(PENDING):
-            _park(bot)
+            _park(bot, load_signer(home / "keys", "worker"))
         janitor = Janitor(
             ledger,
             Doorbell(ledger.redis, INSTANCE),
@@ -72,7 +74,7 @@ def _sweep(janitor: Janitor) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _park(bot: Journal) -> None:
+def _park(bot: Journal, worker: Signer) -> None:
     now = time.time()
     request = Request(
         id=make_request_id(),
@@ -90,6 +92,8 @@ def _park(bot: Journal) -> None:
     record = bot.seal(record_of(request, Event.ASKED))
     ledger.accept(request, bot.signer.sign(request), dedupe=request.id, record=record)
     ledger.claim(request.id, 1, "worker")
-    fields: dict[str, Value | str] = {"plan": PLAN, "digest": PLAN.digest, "approval": APPROVAL}
+    stored = StoredPlan(instance=INSTANCE, request=request.id, attempt=1, plan=PLAN)
+    plan = seal_plan(stored, worker, SHAPES_ONLY)
+    fields: dict[str, Field] = {"plan": plan, "digest": PLAN.digest, "approval": APPROVAL}
     ledger.park(request.id, "worker", State.APPROVING, fields, look_again=600_000)
     Votes(ledger).start_clock(request.id, APPROVAL.within, f"{request.id}|main")

@@ -19,12 +19,13 @@ from andock.entries import Entry
 from andock.errors import BackendUnavailableError, UserError
 from andock.ledger import Ledger, failed
 from andock.messages import Actor, Request, State, Vote, Word
-from andock.operation import Risk
+from andock.operation import Plan, Risk
 from andock.outbox import message
 from andock.policy import Policy
 from andock.ports.votes import Cancelled
 from andock.refusals import NotAllowedError
 from andock.routing import Routing
+from andock.seals import genuine_plan, open_plan
 from andock.signing import Verifier
 from andock.votes import Ballot, Counted, Votes
 from bot.cancelling import Canceller
@@ -64,12 +65,13 @@ class Ballots:
             UserError: it is not theirs to say, no longer asked, or the name was not typed right.
         """
         entry, stored = self._read(request)
+        plan = self._shown(entry)
         self._refuse_others(stored, actor)
         destructive = self.catalogue.get(stored.operation).risk is Risk.DESTRUCTIVE
-        if destructive and entry.plan is not None and typed.casefold() != entry.plan.phrase.casefold():
-            raise UserError(f"That is not `{entry.plan.phrase}`; nothing was changed.")
+        if destructive and plan is not None and typed.casefold() != plan.phrase.casefold():
+            raise UserError(f"That is not `{plan.phrase}`; nothing was changed.")
         vote = self._vote(entry, Word.GO_AHEAD, digest, actor, typed=typed)
-        self._count(entry, stored, vote, State.CONFIRMING, gives="0", counts="1")
+        self._count(entry, stored, plan, vote, State.CONFIRMING, gives="0", counts="1")
         return ""
 
     def approve(self, request: str, digest: str, actor: Actor, reason: str = "") -> str:
@@ -79,12 +81,14 @@ class Ballots:
             UserError: they may not, they have already, or it is no longer asked.
         """
         entry, stored = self._read(request)
+        plan = self._shown(entry)
         approval = self._asked(entry)
         given = self._gives(approval, actor, stored.actor)
-        vote = self._vote(entry, Word.APPROVE, digest or entry.digest, actor, reason=reason)
+        vote = self._vote(entry, Word.APPROVE, digest or _digest_of(plan), actor, reason=reason)
         decided = self._count(
             entry,
             stored,
+            plan,
             vote,
             State.APPROVING,
             gives=",".join(map(str, given)),
@@ -104,10 +108,11 @@ class Ballots:
             UserError: they may not, or it is no longer asked.
         """
         entry, stored = self._read(request)
+        plan = self._shown(entry)
         self._gives(self._asked(entry), actor, stored.actor)
         because = f": {reason}" if reason else ""
         result = failed("not_approved", f"{actor.name} said No{because}")
-        record = record_of(stored, Event.DENIED, plan=entry.plan, result="denied", text=reason, by=actor)
+        record = record_of(stored, Event.DENIED, plan=plan, result="denied", text=reason, by=actor)
         if not self.ledger.conclude(
             request,
             result,
@@ -127,8 +132,9 @@ class Ballots:
         """
         entry, stored = self._read(request)
         self._refuse_others(stored, actor)
+        plan = genuine_plan(entry, self.verifier, self.instance)
         result = failed("cancelled", f"Withdrawn by {actor.name} before anything was done.")
-        record = record_of(stored, Event.WITHDRAWN, plan=entry.plan, result="cancelled")
+        record = record_of(stored, Event.WITHDRAWN, plan=plan, result="cancelled")
         if entry.marks or not self.ledger.conclude(
             request,
             result,
@@ -147,9 +153,10 @@ class Ballots:
             UserError: it is no longer asked.
         """
         entry, stored = self._read(request)
-        said = self._vote(entry, word, entry.digest, actor, reason=reason)
+        plan = self._shown(entry)
+        said = self._vote(entry, word, _digest_of(plan), actor, reason=reason)
         said = said.model_copy(update={"question": entry.question})
-        record = record_of(stored, Event.ANSWERED, plan=entry.plan, result=word.value, text=reason, by=actor)
+        record = record_of(stored, Event.ANSWERED, plan=plan, result=word.value, text=reason, by=actor)
         sealed = self.journal.signer.sign(said)
         attempt = Votes(self.ledger).answer(said, sealed, self.journal.seal(record), message(request))
         if not attempt:
@@ -250,6 +257,7 @@ class Ballots:
         self,
         entry: Entry,
         stored: Request,
+        plan: Plan | None,
         vote: Vote,
         state: State,
         *,
@@ -265,7 +273,7 @@ class Ballots:
         record = record_of(
             stored,
             Event.APPROVED,
-            plan=entry.plan,
+            plan=plan,
             rule=entry.approval.rule if entry.approval else "",
             result=vote.word.value,
             text=vote.reason,
@@ -287,6 +295,15 @@ class Ballots:
             self.doorbell.ring(pool, operation, stored.id, attempt)
         except RedisError as error:  # decided is decided: the janitor rings
             log.warning("doorbell_failed", request=stored.id, error=type(error).__name__)
+
+    def _shown(self, entry: Entry) -> Plan | None:
+        """The plan that people were shown.
+
+        Raises:
+            SignatureError: it was not made by a worker of ours, or for another request.
+        """
+        stored = open_plan(entry, self.verifier, self.instance)
+        return stored.plan if stored is not None else None
 
     def _read(self, request: str) -> tuple[Entry, Request]:
         try:
@@ -311,6 +328,10 @@ class Ballots:
             raise NotAllowedError(
                 f"only {stored.actor.name}, who asked, can say that", rule="built in: own requests"
             )
+
+
+def _digest_of(plan: Plan | None) -> str:
+    return plan.digest if plan is not None else ""
 
 
 @dataclass(frozen=True)

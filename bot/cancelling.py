@@ -12,6 +12,7 @@ from andock.messages import Actor, Request, State
 from andock.outbox import message
 from andock.ports.votes import Cancelled
 from andock.routing import Routing
+from andock.seals import genuine_plan
 
 _PARKED = (State.ACCEPTED, State.CONFIRMING, State.APPROVING, State.WAITING, State.HELD)
 
@@ -37,7 +38,8 @@ class Canceller:
             return Cancelled.HAD_ENDED
         if not entry.marks:
             result = failed("cancelled", f"{by.name} asked to cancel. Nothing had been done.")
-            record = record_of(request, Event.WITHDRAWN, plan=entry.plan, result="cancelled", by=by)
+            plan = genuine_plan(entry, self.journal.verifier, self.ledger.instance)
+            record = record_of(request, Event.WITHDRAWN, plan=plan, result="cancelled", by=by)
             ended = self.ledger.conclude(
                 request.id,
                 result,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from andock import policy as rules
-from andock.audit import Journal, record_of_end
+from andock.audit import Event, Journal, record_of_end
 from andock.catalogue import Catalogue
 from andock.doorbell import Doorbell
-from andock.errors import OpsError
+from andock.errors import OpsError, SignatureError
 from andock.ledger import Ledger
 from andock.messages import Actor, Failed, Request, State, Succeeded
 from andock.operation import Desk, DeskOperation, Operation
@@ -52,18 +52,23 @@ class Clerk:
             now=time.time(),
         )
         result: Succeeded | Failed
+        is_forged = False
         try:
             result = Succeeded(outcome=operation.run(operation.params.model_validate(request.params), desk))
         except OpsError as error:
             result = Failed.of(error)
+            is_forged = isinstance(error, SignatureError)
         state = State.SUCCEEDED if isinstance(result, Succeeded) else State.FAILED
+        record = record_of_end(request, result, state, attempt=1)
+        if is_forged:  # what the person would have acted on
+            record = record.model_copy(update={"event": Event.REFUSED})
         self.ledger.conclude(
             request.id,
             result,
             state,
             owner=owner,
             messages=(message(request.id),),
-            record=self.journal.seal(record_of_end(request, result, state, attempt=1)),
+            record=self.journal.seal(record),
         )
 
     def _records(self, actor: Actor, channel: str) -> LedgerRecords:

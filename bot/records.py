@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from andock import policy as rules
@@ -16,6 +17,7 @@ from andock.messages import Failed, Request, State, Succeeded
 from andock.operation import DeskOperation
 from andock.ports.records import AuditFindings, AuditQuery, Halt, RequestRow
 from andock.routing import Routing
+from andock.seals import genuine_marks, genuine_plan
 from andock.signing import Verifier
 from andock.verdicts import refusal
 from bot.mutes import ActorMutes
@@ -63,7 +65,10 @@ class LedgerRecords:
     def show(self, request: str) -> RequestRow | None:
         """One request with its detail, or None when it is unknown or somebody else's private one."""
         entry = self.ledger.read(request)
-        return self._row(entry) if entry is not None else None
+        row = self._row(entry) if entry is not None else None
+        if entry is None or row is None or not row.detail:  # without detail it may not be read
+            return row
+        return replace(row, detail=(*row.detail, *self._steps(entry)))
 
     def halt(self, halt: Halt) -> None:
         """Refuse new changes on the scope and hold queued ones."""
@@ -94,8 +99,12 @@ class LedgerRecords:
         """Requests that wait for this scope's halt to be lifted."""
         entries = [entry for entry in self.ledger.open_requests() if entry.state is State.HELD]
         if scope != "*":
-            entries = [e for e in entries if e.plan and any(t.site == scope for t in e.plan.targets)]
+            entries = [entry for entry in entries if scope in self._sites_of(entry)]
         return tuple(row for entry in entries if (row := self._row(entry)) is not None)
+
+    def _sites_of(self, entry: Entry) -> frozenset[str]:
+        plan = genuine_plan(entry, self.verifier, self.ledger.instance)
+        return frozenset(target.site for target in plan.targets) if plan is not None else frozenset()
 
     def sites(self) -> tuple[str, ...]:
         """Every site's name."""
@@ -139,9 +148,19 @@ class LedgerRecords:
             params=request.params,
             now=time.time(),
         )
-        targets = entry.plan.targets if entry.plan is not None else ()
+        plan = genuine_plan(entry, self.verifier, self.ledger.instance)
+        targets = plan.targets if plan is not None else ()
         desk = isinstance(operation, DeskOperation)
         return rules.decide_to_show(self.stops.policy, question, targets, desk=desk)
+
+    def _steps(self, entry: Entry) -> Iterator[tuple[str, str]]:
+        """Each step of its plan and how far it is, as the workers signed them."""
+        instance = self.ledger.instance
+        plan = genuine_plan(entry, self.verifier, instance)
+        marks = genuine_marks(entry, self.verifier, instance)
+        for number, step in enumerate(plan.steps if plan is not None else ()):
+            phase = marks[number].phase.value if number in marks else "not begun"
+            yield f"Step {number + 1}", f"{step.text}: {phase}"
 
 
 def _summary(entry: Entry) -> str:
@@ -158,10 +177,6 @@ def _detail(entry: Entry, request: Request) -> tuple[tuple[str, str], ...]:
     rows = [("Operation", request.operation), ("Asked in", request.channel), ("Attempts", str(entry.attempt))]
     if entry.holder:
         rows.append(("Waits for", entry.holder))
-    if entry.plan is not None:
-        for number, step in enumerate(entry.plan.steps):
-            mark = entry.marks.get(number)
-            rows.append((f"Step {number + 1}", f"{step.text}: {mark.phase.value if mark else 'not begun'}"))
     if isinstance(entry.result, Failed):
         rows.append(("Changed", entry.result.changed.value))
         if entry.result.rule:

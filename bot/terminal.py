@@ -17,6 +17,7 @@ from andock.operation import Outcome
 from andock.outputs import Outputs
 from andock.rendering.buttons import Answer
 from andock.rendering.text import render_text
+from andock.seals import open_plan
 from bot.identity import Channel, Directory
 from bot.intake import Click, IncomingCommand, Intake
 
@@ -73,9 +74,10 @@ async def _await_end(intake: Intake, request: str, actor: Actor) -> Entry:
             raise OpsError(f"Request `{request}` is gone from the ledger.")
         if entry.state.ended:
             return entry
-        if entry.state is State.CONFIRMING and entry.plan is not None:
+        if entry.state is State.CONFIRMING:
+            stored = open_plan(entry, intake.verifier, intake.ledger.instance)
             await intake.answer(Click(request, entry.digest, Answer.CANCEL), actor)
-            raise NeedsGoAheadError([step.text for step in entry.plan.steps])
+            raise NeedsGoAheadError([step.text for step in stored.plan.steps] if stored is not None else [])
         waits = f"{entry.state.value}: {entry.holder}" if entry.holder else ""
         if waits and waits != said:
             print(waits, file=sys.stderr)  # noqa: T201  a console command

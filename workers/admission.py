@@ -1,7 +1,8 @@
 """Which entries of the audit stream are recorded as they stand, and which are refused.
 
 Whoever can write to Redis can put anything there. Believed is what a process of ours signed, for this
-installation, at about the time at which it came, and only once.
+installation, at about the time at which it came, and only once. What has ended is not started again: Redis
+may be put back to what it held before, the record on disk is not, and no change begins without its word.
 """
 
 from __future__ import annotations
@@ -14,12 +15,19 @@ from typing import TypeAlias
 from andock.audit import AuditRecord, Event, Journal
 from andock.chain.lines import Line, Link
 from andock.errors import SignatureError
+from andock.ledger import RETENTION
 from andock.receipts import RECORDER, SEALED, place_of
 from andock.signing import SIGNERS
 
 AGREE = 3_600.0  # seconds that a record's own time may be away from the time at which it came
 _OWN = frozenset({Event.HEAD, Event.MENDED})
 REMEMBERED = 2 * AGREE  # seconds after which a record that comes again is refused by its time alone
+ENDED_FOR = (
+    RETENTION + REMEMBERED
+)  # seconds that it is known which requests have ended; no worker takes older ones
+_ENDS = frozenset({Event.CONCLUDED, Event.EXPIRED, Event.DENIED, Event.WITHDRAWN})
+_TELLING = tuple(f'"event":"{event.value}"'.encode() for event in (*_ENDS, Event.REFUSED))
+_ENDED_BY = frozenset({"worker", "janitor"})  # whose refusal of a request is its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,7 @@ class Admission:
         self._verifier = journal.verifier
         self._records: dict[str, float] = {}  # by id, when they were recorded; the oldest first
         self._entries: dict[str, float] = {}  # by place on the stream
+        self._ended: dict[str, float] = {}  # requests, when their end was recorded
 
     def recall(self, line: Line) -> AuditRecord:
         """Remember a line that lies on disk; its record."""
@@ -57,17 +66,32 @@ class Admission:
         self.remember(line.link, record, line.recorded_at)
         return record
 
+    def recall_end(self, line: Line) -> None:
+        """Remember the end of a request, if the line tells of one; cheaper than `recall`."""
+        if any(event in line.link.record for event in _TELLING):
+            self._remember_end(line.link, AuditRecord.model_validate_json(line.link.record), line.recorded_at)
+
     def remember(self, link: Link, record: AuditRecord, now: float) -> None:
         """This was recorded now."""
         self._records[record.id] = now
         self._entries[link.entry] = now
+        self._remember_end(link, record, now)
+
+    def _remember_end(self, link: Link, record: AuditRecord, now: float) -> None:
+        refused = record.event is Event.REFUSED and link.process in _ENDED_BY
+        if record.request and (record.event in _ENDS or refused):
+            self._ended.setdefault(record.request, now)
 
     def forget(self, now: float) -> None:
         """Let go of what was recorded so long ago that its own time would give it away."""
-        for known in (self._records, self._entries):
+        for known, span in (
+            (self._records, REMEMBERED),
+            (self._entries, REMEMBERED),
+            (self._ended, ENDED_FOR),
+        ):
             while known:
                 oldest = next(iter(known))
-                if known[oldest] >= now - REMEMBERED:
+                if known[oldest] >= now - span:
                     break
                 del known[oldest]
 
@@ -95,6 +119,8 @@ class Admission:
             if link.process == RECORDER:
                 return None  # its copy of what it wrote to disk itself, there for the search
             raise SignatureError(f"record {record.id} came again")
+        if record.event is Event.STARTED and record.request in self._ended:
+            raise SignatureError(f"request {record.request} has ended, and is started again")
         came = min(came_at(entry), now)  # a forged place may lie in the future
         if not abs(record.at - came) <= AGREE:
             raise SignatureError(

@@ -12,17 +12,18 @@ from redis.exceptions import RedisError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from andock.audit import Event, Journal, record_of
+from andock.audit import AuditRecord, Event, Journal, record_of
 from andock.entries import Entry, Post
 from andock.errors import SignatureError
 from andock.ledger import Ledger
 from andock.messages import Failed, Notice, Request, State
-from andock.operation import Attachment
+from andock.operation import Attachment, Plan
 from andock.outbox import APPROVER, MIRROR, NOTICE, REMINDER, Due, Outbox
 from andock.outputs import Outputs
 from andock.rendering.message import Rendered
 from andock.rendering.notices import still_waits
 from andock.rendering.request import render_request
+from andock.seals import genuine_plan, open_plan
 from andock.signing import Verifier
 from andock.votes import Votes
 from workers.views import view_of
@@ -168,14 +169,33 @@ class Courier:
         if entry is None:
             return None
         try:
-            request = self._verifier.open(entry.sealed, Request, by="bot")
-        except SignatureError:
-            log.warning("forged_request_not_answered")
+            request, plan = self._open(entry)
+        except SignatureError as error:
+            log.warning("forged_request_not_answered", error=error.sentence)
+            self._journal.write(
+                AuditRecord(event=Event.REFUSED, request=due.request, text=f"not told: {error.sentence}")
+            )
             return None
         silent = request.reply.private and not request.reply.direct and not entry.state.ended
         if not request.reply.channel or silent:
             return None
-        return _Letter(due, entry, request, render_request(view_of(entry, request)))
+        return _Letter(due, entry, request, render_request(view_of(entry, request, plan)))
+
+    def _open(self, entry: Entry) -> tuple[Request, Plan | None]:
+        """A request and its plan, as the processes signed them in which they were made.
+
+        Raises:
+            SignatureError: it is not ours, or people would see another plan than a worker made. Of what has
+                ended the plan is not shown, so that a refusal of it is told.
+        """
+        instance = self._ledger.instance
+        request = self._verifier.open(entry.sealed, Request, by="bot")
+        if (request.id, request.instance) != (entry.id, instance):
+            raise SignatureError("a stored request was moved from another place")
+        if entry.state.ended:
+            return request, genuine_plan(entry, self._verifier, instance)
+        stored = open_plan(entry, self._verifier, instance)
+        return request, stored.plan if stored is not None else None
 
     def _delay_after(self, error: SlackApiError) -> int:
         """Milliseconds until another try; 0 when there is no use in one."""

@@ -22,6 +22,7 @@ from andock.outbox import REMINDER, Due, Outbox, message
 from andock.refusals import ExpiredError
 from andock.rendering.notices import review_overdue
 from andock.routing import Routing
+from andock.seals import genuine_plan
 from andock.signing import Verifier
 from andock.votes import Votes
 
@@ -154,7 +155,8 @@ class Janitor:
 
     def _end(self, entry: Entry, result: Failed, state: State) -> None:
         try:
-            record = record_of_end(self._open(entry), result, state, plan=entry.plan)
+            plan = genuine_plan(entry, self.verifier, self.ledger.instance)
+            record = record_of_end(self._open(entry), result, state, plan=plan)
         except SignatureError:
             record = AuditRecord(event=Event.REFUSED, request=entry.id, text=result.sentence)
         self.ledger.conclude(

@@ -10,14 +10,14 @@ import structlog
 
 from andock.attempt import Attempt
 from andock.audit import AuditRecord, Event
-from andock.entries import interrupted
 from andock.errors import Changed, LeaseLostError
 from andock.ledger import failed
 from andock.messages import State
-from andock.operation import Ports
+from andock.operation import Phase, Ports
 from andock.outbox import message
 from andock.ports.watch import Watch
 from andock.runner import Runner
+from andock.seals import genuine_marks
 
 log = structlog.get_logger()
 MOST_ATTEMPTS = 5  # a request whose attempts keep dying is given up as unknown
@@ -67,7 +67,10 @@ def perform(request: str, attempt: int) -> None:
 def _record_crash(runner: Runner, attempt: Attempt) -> None:
     """End the request, unless a step was begun: then the lease lapses and another attempt settles it."""
     entry = runner.ledger.read(attempt.request)
-    if entry is None or (interrupted(entry) and attempt.number < MOST_ATTEMPTS):
+    if entry is None:
+        return
+    marks = genuine_marks(entry, runner.verifier, runner.instance)
+    if attempt.number < MOST_ATTEMPTS and any(mark.phase is Phase.BEGUN for mark in marks.values()):
         return
     changed = Changed.UNKNOWN if entry.marks else Changed.NOTHING
     result = failed("internal_error", f"Internal error {attempt.request}: see the worker's log.", changed)

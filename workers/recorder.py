@@ -24,7 +24,7 @@ from andock.outbox import Outbox
 from andock.receipts import RECORDER, SEALED, Answer, AuditReceipt, Receipts, place_of
 from andock.rendering.record import describe_head, describe_mending
 from config.sites import Audit
-from workers.admission import REMEMBERED, Admission, Admitted, Refused, came_at
+from workers.admission import ENDED_FOR, REMEMBERED, Admission, Admitted, Refused, came_at
 from workers.heads import HeadTimes
 from workers.sinks import Copy, Sinks
 
@@ -115,7 +115,9 @@ class Recording:
         self._said = ""  # the reach that was confirmed
         self._looks_back = True
         self._is_busy = False  # something was there at the last turn
-        lines = read_recent(folder, came_at(self._place) - REMEMBERED)
+        for line in read_recent(folder, time.time() - ENDED_FOR):
+            self._admission.recall_end(line)
+        lines = list(read_recent(folder, came_at(self._place) - REMEMBERED))
         self._recall(lines, latest)
         self._say_mending(lines, latest)
 

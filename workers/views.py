@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from andock.entries import Entry
 from andock.messages import Failed, Request, State
+from andock.operation import Plan
 from andock.rendering.request import ApprovalView, FailureView, ProgressView, RequestView
 
 
-def view_of(entry: Entry, request: Request) -> RequestView:
-    """What a request's message shows of it."""
+def view_of(entry: Entry, request: Request, plan: Plan | None) -> RequestView:
+    """What a request's message shows of it, and of its plan."""
     result, progress = entry.result, entry.progress
     failure = None
     if isinstance(result, Failed):
@@ -23,7 +24,7 @@ def view_of(entry: Entry, request: Request) -> RequestView:
         usage=request.usage,
         state=entry.state.value,
         attempt=entry.attempt,
-        plan=entry.plan,
+        plan=plan,
         progress=ProgressView(progress.done, progress.total, progress.text, progress.percent, progress.board)
         if progress
         else None,

@@ -142,7 +142,7 @@ def read_lines(paths: tuple[Path, ...]) -> Iterator[Line]:
                     ) from error
 
 
-def read_recent(folder: Path, since: float) -> list[Line]:
+def read_recent(folder: Path, since: float) -> Iterator[Line]:
     """The lines that were recorded from `since` (seconds since the epoch) on; raises as `read_lines`."""
     files = list_files(folder)
     begin = len(files)
@@ -151,4 +151,4 @@ def read_recent(folder: Path, since: float) -> list[Line]:
         first = next(read_lines(files[begin : begin + 1]), None)
         if first is not None and first.recorded_at < since:
             break
-    return [line for line in read_lines(files[begin:]) if line.recorded_at >= since]
+    return (line for line in read_lines(files[begin:]) if line.recorded_at >= since)

@@ -26,6 +26,7 @@ from andock.messages import HOOK_TEAM, Actor, Request, Vote
 from andock.nonces import Nonces
 from andock.quotas import Quotas
 from andock.refusals import NonceUsedError, NotAllowedError, UnknownAuthorError
+from andock.seals import genuine_plan
 from bot.hooks.calls import DeployCall
 from bot.hooks.status import DeploymentStatus, describe
 from bot.identity import Channel, Directory
@@ -122,7 +123,8 @@ class HookDesk:
             return None
         if stored.id != request or (stored.actor.team, stored.actor.user) != (HOOK_TEAM, user_of(hook)):
             return None
-        return describe(entry, stored, votes, self.workspace)
+        plan = genuine_plan(entry, self.intake.verifier, self.intake.ledger.instance)
+        return describe(entry, stored, plan, votes, self.workspace)
 
     def _count(self, hook: Hook, call: DeployCall, body: bytes, dedupe: str) -> str:
         """The request that this very call made before, or empty: then it is counted as one more."""

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, assert_never
 from andock.entries import Entry, Post
 from andock.errors import Changed
 from andock.messages import Failed, Request, State, Succeeded, Vote
-from andock.operation import Value
+from andock.operation import Plan, Value
 
 NO_CHANGE = "no_change"  # code of the failure that says it is there already: what a CI wants on a rerun
 LONGEST = 140  # characters of a description, as GitHub takes them
@@ -41,7 +41,9 @@ class DeploymentStatus(Value):
     changed: Changed | None = None  # of what failed: what it had done before
 
 
-def describe(entry: Entry, request: Request, votes: Sequence[Vote], workspace: str) -> DeploymentStatus:
+def describe(
+    entry: Entry, request: Request, plan: Plan | None, votes: Sequence[Vote], workspace: str
+) -> DeploymentStatus:
     """The status of a request; `votes` are on its plan, `workspace` is the address of the voters' Slack."""
     link = _permalink(workspace, entry.posts.get("main"))
     result = entry.result
@@ -49,7 +51,7 @@ def describe(entry: Entry, request: Request, votes: Sequence[Vote], workspace: s
         request=entry.id,
         state=_state(entry),
         description=_cut(_description(entry)),
-        environment=_environment(entry, request),
+        environment=_environment(plan, request),
         log_url=link,
         target_url=link,
         created_at=_moment(entry.accepted),
@@ -119,9 +121,9 @@ def _approvals(entry: Entry) -> ApprovalCount:
     return ApprovalCount(given=len(entry.votes), needed=sum(need.count for need in entry.approval.needs))
 
 
-def _environment(entry: Entry, request: Request) -> str:
+def _environment(plan: Plan | None, request: Request) -> str:
     """What was asked for; of an operation without this parameter, where its targets are."""
-    targets = entry.plan.targets if entry.plan is not None else ()
+    targets = plan.targets if plan is not None else ()
     return str(request.params.get("environment") or next((target.environment for target in targets), ""))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import cast
 from urllib.parse import urlencode
 
 import pytest
@@ -12,10 +13,10 @@ from andock.attempt import Attempt
 from andock.audit import Journal
 from andock.catalogue import load_catalogue
 from andock.doorbell import Doorbell
-from andock.entries import Entry, StepMark
+from andock.entries import Entry
 from andock.ledger import Ledger
 from andock.messages import Actor, Failed, Reply, Request, State, Succeeded, make_request_id
-from andock.operation import Backend, Outcome, Phase
+from andock.operation import Backend, Outcome
 from andock.outbox import Outbox
 from andock.ports.votes import Cancelled
 from andock.rendering.buttons import Answer, PlanButton
@@ -109,7 +110,7 @@ def test_what_is_parked_between_its_steps_is_rung_for_to_say_what_was_done(
 ) -> None:
     request = accept(ledger, signer)
     ledger.claim(request.id, 1, "me")
-    ledger.note(request.id, "me", {"mark:0": StepMark(phase=Phase.DONE, text="it is off")})
+    ledger.note(request.id, "me", {"mark:0": b"a sealed mark"})
     ledger.park(request.id, "me", state, {}, look_again=60_000)
 
     assert canceller.cancel(request, OPS_2) is Cancelled.ASKED
@@ -204,3 +205,25 @@ def test_a_pause_is_answered_by_text_too(door: Door) -> None:
     entry = door.ledger.read(request)
     assert entry is not None
     assert (entry.state, list(entry.answers)) == (State.ACCEPTED, ["batch-2"])
+
+
+@pytest.mark.parametrize("by_text", [True, False])
+def test_an_answer_to_a_plan_that_no_worker_made_is_not_taken_and_recorded_as_refused(
+    door: Door, by_text: bool
+) -> None:
+    door.slash("vm off web-01")
+    request = door.requests()[0].id
+    door.ledger.claim(request, 1, "me")
+    fields = {"question": "batch-2", "plan": "{}"}
+    door.ledger.park(request, "me", State.PAUSED, fields, look_again=60_000)
+
+    if by_text:
+        door.slash(f"request roll-back {request}")
+    else:
+        click(door, request, "U0OPS1", Answer.ROLL_BACK)
+
+    entry = door.ledger.read(request)
+    assert entry is not None
+    assert (entry.state, dict(entry.answers)) == (State.PAUSED, {})
+    found = cast("list[tuple[bytes, dict[bytes, bytes]]]", door.ledger.redis.xrevrange(door.ledger.audit))
+    assert b'"event":"refused"' in found[0][1][b"sealed"]

@@ -2,24 +2,41 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from andock.audit import Event, Journal, record_of
 from andock.catalogue import Catalogue
+from andock.entries import Entry, StepMark
 from andock.leases import Leases
 from andock.ledger import Ledger
 from andock.memberships import Roster
 from andock.messages import Actor, Reply, Request, make_request_id
+from andock.operation import Plan
 from andock.outbox import Outbox
 from andock.policy import Policy
 from andock.protection import Protection
 from andock.runner import Runner
-from andock.signing import Signer, Verifier
+from andock.seals import open_begun, open_plan
+from andock.signing import Signer, Verifier, load_signer
 
 Accept = Callable[..., Request]
 OPS = Actor(team="T1", user="U0OPS1", name="ops-1")
+
+
+def plan_of(runner: Runner, entry: Entry) -> Plan:
+    """The plan that lies in an entry."""
+    stored = open_plan(entry, runner.verifier, runner.instance)
+    assert stored is not None
+    return stored.plan
+
+
+def marks_of(runner: Runner, entry: Entry) -> Mapping[int, StepMark]:
+    """The marks that lie in an entry."""
+    begun = open_begun(entry, runner.verifier, runner.instance)
+    return begun.marks if begun is not None else {}
 
 
 @pytest.fixture
@@ -49,9 +66,7 @@ def accept(ledger: Ledger, signer: Signer, journal: Journal) -> Accept:
 
 
 @pytest.fixture
-def make_runner(
-    ledger: Ledger, journal: Journal, verifier: Verifier, recorder: None
-) -> Callable[..., Runner]:
+def make_runner(ledger: Ledger, keys: Path, verifier: Verifier, recorder: None) -> Callable[..., Runner]:
     """A runner over a test's own operations and policy, on the real ledger."""
 
     def make(
@@ -64,7 +79,7 @@ def make_runner(
             ledger=known,
             leases=Leases(known),
             outbox=Outbox(known),
-            journal=Journal(known, journal.signer, verifier),
+            journal=Journal(known, load_signer(keys, "worker"), verifier),
             roster=Roster(known, verifier),
             catalogue=catalogue,
             policy=policy,

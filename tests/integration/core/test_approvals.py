@@ -17,7 +17,7 @@ from andock.audit import AuditRecord, Event, Journal
 from andock.catalogue import Catalogue
 from andock.doorbell import Doorbell
 from andock.entries import Entry
-from andock.errors import UserError
+from andock.errors import SignatureError, UserError
 from andock.ledger import Ledger
 from andock.memberships import Membership, Roster
 from andock.messages import Actor, Failed, Request, State, Vote, Word
@@ -39,13 +39,15 @@ from andock.operation import (
 )
 from andock.outbox import Outbox
 from andock.policy import Approvals, BreakGlass, Group, Policy, Rule
+from andock.redaction import SHAPES_ONLY
 from andock.refusals import NotAllowedError
 from andock.routing import Route, Routing
 from andock.runner import Runner
+from andock.seals import StoredPlan, seal_plan
 from andock.signing import Signer, Verifier
 from andock.votes import Votes
 from bot.ballots import Ballots
-from tests.integration.core.conftest import OPS, Accept
+from tests.integration.core.conftest import OPS, Accept, plan_of
 
 LEAD_1 = Actor(team="T1", user="U0LEAD1", name="lead-1")
 LEAD_2 = Actor(team="T1", user="U0LEAD2", name="lead-2")
@@ -431,6 +433,52 @@ def test_votes_that_no_bot_of_ours_took_are_refused_and_recorded(
     assert failure(perform(runner, asked)).code == "signature"
     assert world.pokes == []
     assert records(ledger, verifier)[-1].event is Event.REFUSED
+
+
+@pytest.mark.parametrize("key", ["nobody", "a bot", "another request"])
+def test_nobody_says_anything_to_a_plan_that_no_worker_of_ours_showed_for_this_request(
+    runner: Runner,
+    ballots: Ballots,
+    ledger: Ledger,
+    signer: Signer,
+    accept: Accept,
+    asked: Request,
+    key: str,
+) -> None:
+    entry = ledger.read(asked.id)
+    assert entry is not None
+    shown = plan_of(runner, entry)
+    harmless = Step.model_copy(shown.steps[0], update={"text": "poke test-1"})
+    forged = shown.model_copy(update={"batches": ((harmless,),)})
+    assert forged.digest == shown.digest  # so the worker would take an approval of it
+    stored = StoredPlan(instance=runner.instance, request=asked.id, attempt=1, plan=forged)
+    other = perform(runner, accept("toy poke", params={"toy": ["b"]}))
+    put = {
+        "nobody": forged.model_dump_json().encode(),
+        "a bot": seal_plan(stored, signer, SHAPES_ONLY),
+        "another request": other.plan,
+    }[key]
+    ledger.redis.hset(ledger.key("request", asked.id), "plan", put)
+
+    for say in (
+        lambda: ballots.approve(asked.id, "", LEAD_1),
+        lambda: ballots.approve(asked.id, shown.digest, LEAD_1),
+        lambda: ballots.deny(asked.id, LEAD_1),
+        lambda: ballots.go_ahead(asked.id, shown.digest, OPS, "a"),
+    ):
+        with pytest.raises(SignatureError):
+            say()
+    entry = ledger.read(asked.id)
+    assert entry is not None
+    assert entry.votes == {}
+
+
+def test_what_is_asked_of_a_forged_plan_can_still_be_taken_back(
+    ballots: Ballots, ledger: Ledger, asked: Request
+) -> None:
+    ledger.redis.hset(ledger.key("request", asked.id), "plan", "{}")
+
+    assert "Withdrawn" in ballots.withdraw(asked.id, OPS)
 
 
 def test_votes_for_another_request_are_refused(

@@ -37,7 +37,7 @@ from andock.operation import (
 from andock.policy import Group, Policy, Rule
 from andock.ports.records import Halt
 from andock.runner import Runner
-from tests.integration.core.conftest import Accept
+from tests.integration.core.conftest import Accept, marks_of
 
 
 class ToyParams(Params):
@@ -143,8 +143,8 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def phases(entry: Entry) -> list[str]:
-    return [mark.phase.value for _, mark in sorted(entry.marks.items())]
+def phases(runner: Runner, entry: Entry) -> list[str]:
+    return [mark.phase.value for _, mark in sorted(marks_of(runner, entry).items())]
 
 
 def test_a_batch_is_taken_so_many_at_a_time_and_never_more(
@@ -157,7 +157,7 @@ def test_a_batch_is_taken_so_many_at_a_time_and_never_more(
     assert entry.result.outcome.summary == "toy move: 10 of 10 done."
     assert sorted(yard.moved) == sorted(f"t{n}" for n in range(10))
     assert yard.most == 3
-    assert phases(entry) == ["done"] * 10
+    assert phases(runner, entry) == ["done"] * 10
 
 
 def test_one_at_a_time_is_taken_in_the_jobs_own_thread(runner: Runner, yard: Yard, accept: Accept) -> None:
@@ -187,7 +187,7 @@ def test_after_the_allowed_failures_no_more_are_begun_and_those_under_way_go_on(
     entry = perform(runner, ask(accept, 8))
 
     assert sorted(yard.moved) == ["t0", "t2"]
-    assert phases(entry) == ["done", "failed", "done"]
+    assert phases(runner, entry) == ["done", "failed", "done"]
     result = failure(entry)
     assert (result.code, result.changed) == ("step_failed", Changed.PARTLY)
     assert result.sentence == "lab refused: no room."
@@ -206,7 +206,7 @@ def test_max_fail_lets_some_fail(runner: Runner, yard: Yard, accept: Accept) -> 
     yard.during = during
     entry = perform(runner, ask(accept, 20))
 
-    assert sum(mark.phase is Phase.FAILED for mark in entry.marks.values()) in (
+    assert sum(mark.phase is Phase.FAILED for mark in marks_of(runner, entry).values()) in (
         6,
         7,
     )  # one more was under way
@@ -236,7 +236,7 @@ def test_cancelled_in_the_middle_says_what_was_done_and_what_was_not(
     entry = perform(runner, request)
 
     assert entry.state is State.CANCELLED
-    assert phases(entry) == ["done", "done", "not done", "done", "unknown"]
+    assert phases(runner, entry) == ["done", "done", "not done", "done", "unknown"]
     result = failure(entry)
     assert (result.code, result.changed) == ("cancelled", Changed.UNKNOWN)
     assert result.sentence == (
@@ -308,7 +308,7 @@ def test_a_halt_lets_those_under_way_end_and_holds_the_rest(
 
     assert held.state is State.HELD
     assert 3 <= begun <= 4
-    assert phases(held) == ["done"] * begun
+    assert phases(runner, held) == ["done"] * begun
     ledger.lift("lab")
     yard.during = lambda *_: None
     entry = perform(runner, request, ledger.ring(request.id, (State.HELD,)))
@@ -330,7 +330,7 @@ def test_killed_with_several_under_way_each_is_settled_and_the_rest_taken(
     yard.during = die
     request = ask(accept, 5)
     dead = perform(runner, request)
-    assert phases(dead) == ["begun"] * 3
+    assert phases(runner, dead) == ["begun"] * 3
     settled = iter([Done(text="it was moved"), NotDone(), Done(text="it was moved")])
     yard.settled = lambda _ctx: next(settled)
     yard.during = lambda *_: None

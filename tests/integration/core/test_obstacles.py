@@ -21,7 +21,7 @@ from andock.policy import Policy
 from andock.protection import Protection
 from andock.runner import Runner
 from andock.signing import Signer
-from tests.integration.core.conftest import OPS, Accept
+from tests.integration.core.conftest import OPS, Accept, plan_of
 from tests.integration.core.test_runner import POLICY, World, again, failure, make_catalogue, perform, vote
 
 LEAD = Actor(team="T1", user="U0LEAD1", name="lead-1")
@@ -208,8 +208,7 @@ def test_a_plan_to_agree_on_warns_of_the_lock_that_it_will_wait_for(
 
     shown = perform(runner, request)
     assert shown.state is State.CONFIRMING
-    assert shown.plan is not None
-    assert shown.plan.warnings == (held.said,)
+    assert plan_of(runner, shown).warnings == (held.said,)
 
     assert perform(runner, request, vote(runner, signer, shown)).state is State.WAITING
     release(runner, "b")
@@ -365,8 +364,7 @@ def test_a_plan_of_somebody_excepted_warns_of_the_freeze(runner: Runner, accept:
     shown = perform(frozen, accept(params={"toy": ["a", "b"]}))
 
     assert shown.state is State.CONFIRMING
-    assert shown.plan is not None
-    assert [warning.split(" from ")[0] for warning in shown.plan.warnings] == [
+    assert [warning.split(" from ")[0] for warning in plan_of(runner, shown).warnings] == [
         "freeze storage (policy.yaml:9) is in force"
     ]
 

@@ -46,7 +46,7 @@ from andock.protection import Protection
 from andock.runner import UNRECORDED, Runner
 from andock.signing import Signer
 from andock.votes import Ballot, Votes
-from tests.integration.core.conftest import OPS, Accept
+from tests.integration.core.conftest import OPS, Accept, plan_of
 
 
 class ToyParams(Params):
@@ -277,8 +277,7 @@ def test_several_targets_wait_for_go_ahead_and_then_run(
     request = accept(params={"toy": ["a", "b"]})
     parked = perform(runner, request)
     assert parked.state is State.CONFIRMING
-    assert parked.plan is not None
-    assert [step.text for step in parked.plan.steps] == ["poke a", "poke b"]
+    assert [step.text for step in plan_of(runner, parked).steps] == ["poke a", "poke b"]
     assert world.pokes == []
 
     entry = perform(runner, request, vote(runner, signer, parked))

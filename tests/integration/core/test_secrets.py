@@ -40,7 +40,7 @@ from andock.refusals import SecretInPlanError
 from andock.runner import Runner
 from andock.signing import Signer, Verifier
 from andock.votes import Ballot, Votes
-from tests.integration.core.conftest import Accept
+from tests.integration.core.conftest import Accept, marks_of, plan_of
 
 SECRET = "hunter2-hunter2"
 
@@ -153,8 +153,8 @@ def test_plan_progress_marks_and_result_of_a_change_are_stored_without_it(
 ) -> None:
     shown = perform(careful, accept, "toy poke", site=site)
     assert shown.state is State.CONFIRMING
-    assert shown.plan is not None
-    assert (shown.plan.steps[0].text, shown.plan.warnings) == (f"poke {MARK}", (f"warns of {MARK}",))
+    plan = plan_of(careful, shown)
+    assert (plan.steps[0].text, plan.warnings) == (f"poke {MARK}", (f"warns of {MARK}",))
     vote = go_ahead(careful, shown)
     ballot = Ballot(State.CONFIRMING, gives="0", counts="1", record=b"a sealed record")
     assert Votes(careful.ledger).count(vote, signer.sign(vote), ballot) == 2
@@ -164,8 +164,9 @@ def test_plan_progress_marks_and_result_of_a_change_are_stored_without_it(
     assert entry.state is state
     assert entry.progress is not None
     assert entry.progress.text == f"working as {MARK}"
-    assert entry.marks[0].mark == Mark(begun_at=1.0, task="task-1")
-    assert MARK in entry.marks[0].text
+    mark = marks_of(careful, entry)[0]
+    assert mark.mark == Mark(begun_at=1.0, task="task-1")
+    assert MARK in mark.text
     assert SECRET.encode() not in stored(careful.ledger)
 
 

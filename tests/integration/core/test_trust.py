@@ -11,11 +11,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from andock.catalogue import Catalogue
-from andock.entries import Entry
+from andock.entries import Entry, StepMark
 from andock.errors import OpsError
 from andock.ledger import Ledger
 from andock.messages import Actor, Request, State, Word
+from andock.operation import Phase, Plan, Step, Target
+from andock.redaction import SHAPES_ONLY
 from andock.runner import Runner
+from andock.seals import StoredPlan, genuine_plan, seal_mark, seal_plan
 from andock.signing import Signer
 from bot.ballots import Ballots
 from tests.integration.core.conftest import OPS, Accept
@@ -39,7 +42,11 @@ PEOPLE = {"asker": OPS, "other": OTHER, "lead-1": LEAD_1, "lead-2": LEAD_2}
 DEEDS = st.lists(
     st.tuples(
         st.sampled_from(
-            [*["approve"] * 4, *["go ahead"] * 4, "deny", "withdraw", "forge", "change", "attempt"]
+            [
+                *["approve"] * 4,
+                *["go ahead"] * 4,
+                *["deny", "withdraw", "forge", "forge marks", "change", "attempt"],
+            ]
         ),
         st.sampled_from(sorted(PEOPLE)),
         st.sampled_from(["", "a", "b", "A"]),
@@ -64,12 +71,13 @@ class Stage:
         taken = []
         for deed, who, text in deeds:
             entry = self._entry()
-            shown = entry.plan.steps[0].facts["mood"] if entry.plan else ""
+            plan = genuine_plan(entry, self.runner.verifier, self.runner.instance)
+            shown = plan.steps[0].facts["mood"] if plan is not None else ""
             try:
                 self._do(deed, entry, PEOPLE[who], text)
             except OpsError:
                 continue
-            if deed != "forge":
+            if not deed.startswith("forge"):
                 taken.append((deed, who, text, shown))
         self._do("attempt", self._entry(), OPS, "")
         return taken
@@ -91,14 +99,32 @@ class Stage:
                 self.ballots.withdraw(entry.id, actor)
             case "forge" if entry.state in (State.APPROVING, State.CONFIRMING):
                 put_vote(self.runner.ledger, self.signer, entry, actor, word=Word.GO_AHEAD)
+            case "forge marks" if not entry.state.ended:
+                self._forge_marks(entry, text)
             case "change" if not self.world.pokes:  # then it still is what was there when it was done
                 self.world.moods["a"] = text or "calm"
             case _ if entry.state is State.ACCEPTED:
                 perform(self.runner, self.request)
 
+    def _forge_marks(self, entry: Entry, text: str) -> None:
+        """Let it look as if a step were begun or done, of this plan or another one."""
+        target = Target(kind="toy", site="lab", id="b", name="b", environment="prod")
+        step = Step(action="poke", target=target, text="poke b", facts={"mood": "calm"})
+        undo = step if text == "a" else None
+        plan = Plan(batches=((step.model_copy(update={"undo": undo}), step),))
+        stored = StoredPlan(
+            instance=self.runner.instance, request=entry.id, attempt=1, plan=plan, rule="two leads"
+        )
+        own = entry.plan if text == "b" else seal_plan(stored, self.signer, SHAPES_ONLY)
+        mark = StepMark(phase=Phase.BEGUN if text else Phase.DONE)
+        fields = {"plan": own, "mark:0": seal_mark(own, 0, mark, self.signer, SHAPES_ONLY)}
+        key = self.runner.ledger.key("request", entry.id)
+        self.runner.ledger.redis.hset(key, mapping={**fields, "state": "accepted"})
+
 
 @given(deeds=DEEDS)
 @example(deeds=[("go ahead", "asker", "a")])
+@example(deeds=[("forge marks", "other", "a"), ("attempt", "other", "")])
 @FEW
 def test_nothing_is_destroyed_unless_its_asker_typed_its_name(
     deeds: list[Deed],
@@ -126,6 +152,7 @@ def test_nothing_is_destroyed_unless_its_asker_typed_its_name(
 
 @given(deeds=DEEDS)
 @example(deeds=[("approve", "lead-1", ""), ("approve", "lead-2", "")])
+@example(deeds=[("forge marks", "other", "b"), ("attempt", "other", "")])
 @FEW
 def test_nothing_is_done_unless_two_others_agreed_to_what_is_there_now(
     deeds: list[Deed],

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from pydantic import Field
 
 from andock.attempt import Attempt
-from andock.audit import Event, Journal, record_of
+from andock.audit import AuditRecord, Event, Journal, record_of
 from andock.catalogue import Catalogue
 from andock.entries import Entry
-from andock.errors import BackendRejectedError, CancelledError, Changed, SignatureError
+from andock.errors import (
+    BackendRejectedError,
+    CancelledError,
+    Changed,
+    RecordNotConfirmedError,
+    SignatureError,
+)
 from andock.ledger import Ledger
 from andock.messages import Failed, Request, State, Succeeded, Vote, Word
 from andock.operation import (
@@ -132,6 +139,13 @@ class Fleet:
                 raise Killed
 
         self.during = during
+
+
+class Silent(Journal):
+    """One to which no recorder answers."""
+
+    def await_recorded(self, entry: str, record: AuditRecord, within: float = 0.0) -> None:  # noqa: ARG002  the journal's
+        raise RecordNotConfirmedError(record.id, within)
 
 
 @pytest.fixture
@@ -511,6 +525,78 @@ def test_going_on_after_a_long_interruption_ends_well(
 
     assert isinstance(entry.result, Succeeded)
     assert set(fleet.versions.values()) == {NEW}
+
+
+def closed(runner: Runner) -> Runner:
+    """The same, with a policy that denies it by now."""
+    rule = Rule(name="closed", deny=("ship *",), line=9)
+    policy = runner.policy.model_copy(update={"rules": (rule, *runner.policy.rules)})
+    return replace(runner, policy=policy)
+
+
+def test_after_a_crash_what_policy_denies_by_now_is_put_back(
+    runner: Runner, fleet: Fleet, accept: Accept
+) -> None:
+    request = ask(accept)
+    fleet.dies("roll b")
+    perform(runner, request)
+
+    refused = failure(again(closed(runner), request))
+
+    assert set(fleet.versions.values()) == {OLD}
+    assert "roll c" not in fleet.took
+    assert (refused.code, refused.changed) == ("rolled_back", Changed.NOTHING)
+    assert "closed (policy.yaml:9)" in refused.sentence
+
+
+def test_what_is_there_everywhere_is_not_put_back_when_policy_denies_the_rest(
+    runner: Runner, fleet: Fleet, accept: Accept
+) -> None:
+    request = ask(accept)
+    fleet.dies("clean a")
+    perform(runner, request)
+
+    refused = failure(again(closed(runner), request))
+
+    assert set(fleet.versions.values()) == {NEW}
+    assert "closed (policy.yaml:9)" in refused.sentence
+    assert refused.changed is Changed.PARTLY
+
+
+def test_one_that_is_put_back_into_the_ledger_after_its_end_is_neither_gone_on_with_nor_put_back(
+    runner: Runner, fleet: Fleet, accept: Accept
+) -> None:
+    request = ask(accept)
+    fleet.dies("roll b")
+    perform(runner, request)
+    key = runner.ledger.key("request", request.id)
+    before = cast("bytes", runner.ledger.redis.dump(key))
+    assert again(runner, request).state is State.SUCCEEDED
+    took = list(fleet.took)
+
+    runner.ledger.redis.restore(key, 0, before, replace=True)
+    assert again(runner, request).state is State.ACCEPTED
+    runner.ledger.redis.restore(key, 0, before, replace=True)
+    runner.ledger.redis.hset(key, "cancel", "somebody")
+    assert again(runner, request).state is State.ACCEPTED
+
+    assert fleet.took == took
+
+
+def test_one_that_the_recorder_never_lets_go_on_is_ended_and_says_what_stands(
+    runner: Runner, fleet: Fleet, accept: Accept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = ask(accept)
+    fleet.dies("roll b")
+    perform(runner, request)
+    silent = replace(runner, journal=Silent(runner.ledger, runner.journal.signer, runner.verifier))
+    assert again(silent, request).state is State.ACCEPTED
+    monkeypatch.setattr("andock.execution.SETTLE_FOR", 0.0)
+
+    refused = failure(perform(silent, request, 2))
+
+    assert "did not confirm" in refused.sentence
+    assert refused.changed is Changed.PARTLY
 
 
 def test_two_plans_that_hold_the_same_wait_for_each_other(

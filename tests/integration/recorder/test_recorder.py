@@ -12,9 +12,11 @@ import time
 import pytest
 
 from andock.audit import AuditRecord, Event, Journal
+from andock.chain.lines import Link
+from andock.chain.writer import ChainWriter
 from andock.errors import BackendUnavailableError, RecordNotConfirmedError
 from andock.receipts import KEPT, SEALED, AuditReceipt, Receipts
-from andock.signing import load_signer, load_verifier
+from andock.signing import load_audit_key, load_signer, load_verifier
 from sandbox.installation.procfile import list_children, read_command
 from sandbox.processes import ProcessError, start
 from tests.integration.recorder.conftest import CHANNEL, ROOT, Office, events, until
@@ -384,6 +386,65 @@ def test_a_record_that_comes_again_is_refused_also_by_the_next_recorder(office: 
 
     assert ids(office.records()).count(record.id) == 1
     assert [f"record {record.id} came again" in r.text for r in office.records(Event.REFUSED)] == [True] * 2
+
+
+def refused_start(office: Office, request: str) -> str:
+    """What is recorded instead of a start that is not confirmed."""
+    journal = office.journal()
+    record = AuditRecord(event=Event.STARTED, request=request)
+    entry = journal.write(record)
+    with pytest.raises(RecordNotConfirmedError):
+        journal.await_recorded(entry, record, within=1)
+    assert record.id not in ids(office.records())
+    return office.records(Event.REFUSED)[-1].text
+
+
+@pytest.mark.parametrize(
+    ("process", "event"),
+    [
+        ("worker", Event.CONCLUDED),
+        ("janitor", Event.EXPIRED),
+        ("bot", Event.DENIED),
+        ("bot", Event.WITHDRAWN),
+        ("worker", Event.REFUSED),
+    ],
+)
+def test_what_has_ended_is_not_started_again_also_by_the_next_recorder(
+    office: Office, process: str, event: Event
+) -> None:
+    office.start()
+    office.confirmed(request="r1")
+    office.confirmed(request="r1")  # an interrupted one goes on
+    office.write(1, process, event=event, request="r1")
+
+    assert "request r1 has ended, and is started again" in refused_start(office, "r1")
+    office.confirmed(request="r2")
+    office.recorders[-1].kill()
+    office.start()
+    assert "request r1 has ended" in refused_start(office, "r1")
+    assert office.proof().fault is None
+
+
+def test_a_refusal_that_is_no_requests_end_lets_it_start(office: Office) -> None:
+    office.start()
+    office.write(1, "courier", event=Event.REFUSED, request="r1", text="not told")
+
+    office.confirmed(request="r1")
+
+
+def test_what_ended_weeks_ago_is_not_started_again(office: Office) -> None:
+    weeks_ago = time.time() - 21 * 86_400
+    office.folder.mkdir(parents=True)
+    chain = ChainWriter.open(office.folder, load_audit_key(office.keys), confirmed=None)
+    lines = [(Event.STARTED, weeks_ago), (Event.CONCLUDED, weeks_ago + 1), (Event.HALT, time.time())]
+    for event, at in lines:
+        sealed = office.journal().seal(AuditRecord(event=event, request="r1", at=at))
+        chain.append([Link.of(sealed, f"{int(at * 1000)}-0", "worker")], at)
+    chain.close()
+    office.start()
+
+    assert "request r1 has ended" in refused_start(office, "r1")
+    office.confirmed(request="r2")
 
 
 def test_a_refusal_stands_on_the_stream_for_the_search_and_is_recorded_once(office: Office) -> None:

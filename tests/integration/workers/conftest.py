@@ -17,11 +17,14 @@ from rq.serializers import JSONSerializer
 from andock.audit import AuditRecord, Event, Journal, record_of
 from andock.chain.lines import FOLDER
 from andock.doorbell import Doorbell, queue_name
-from andock.entries import Entry
-from andock.ledger import Ledger
+from andock.entries import Entry, StepMark
+from andock.ledger import Field, Ledger
 from andock.messages import Actor, Reply, Request, make_request_id
+from andock.operation import Plan
 from andock.outbox import message
+from andock.redaction import SHAPES_ONLY
 from andock.routing import Route, Routing
+from andock.seals import StoredPlan, seal_mark, seal_plan
 from andock.signing import SIGNERS, Signer, Verifier, load_signer, load_verifier
 from config.installation import connect
 from sandbox.processes import Child, start
@@ -72,6 +75,18 @@ class Playground:
 
     def queue(self, kind: str = "change") -> str:
         return queue_name(self.instance, POOL, kind)
+
+    def sealed(
+        self, request: Request, plan: Plan, marks: Mapping[int, StepMark] | None = None
+    ) -> dict[str, Field]:
+        """The fields that a worker stores of a plan: shown, or begun if there are marks of its steps."""
+        signer = load_signer(self.keys, "worker")
+        stored = StoredPlan(instance=self.instance, request=request.id, attempt=1, plan=plan)
+        sealed = seal_plan(stored, signer, SHAPES_ONLY)
+        fields: dict[str, Field] = {"plan": sealed, "digest": plan.digest}
+        for number, mark in (marks or {}).items():
+            fields[f"mark:{number}"] = seal_mark(sealed, number, mark, signer, SHAPES_ONLY)
+        return fields
 
     def waiting(self, kind: str = "change") -> list[str]:
         """Ids of the jobs on a queue."""

@@ -18,6 +18,8 @@ from andock.messages import Progress, Reply, Request, State, Succeeded
 from andock.operation import Attachment, Outcome, Plan, Step, Target
 from andock.outbox import REMINDER, Due, Outbox, approver, message
 from andock.outputs import Outputs
+from andock.redaction import SHAPES_ONLY
+from andock.seals import StoredPlan, seal_plan
 from sandbox.slack.client import Workspace
 from sandbox.slack.reports import Message
 from tests.integration.workers.conftest import Playground
@@ -396,7 +398,7 @@ def park_for_approval(office: Office) -> Request:
         request.id,
         "worker",
         State.APPROVING,
-        {"plan": PLAN, "digest": PLAN.digest, "approval": APPROVAL},
+        {**office.toys.sealed(request, PLAN), "approval": APPROVAL},
         look_again=600_000,
         messages=(message(request.id), *(approver(request.id, user) for user in APPROVAL.people)),
     )
@@ -421,6 +423,47 @@ def test_a_plan_is_put_to_its_approvers_in_the_channel_and_directly_and_its_cloc
     answer_by = office.toys.entry(request).answer_by
     assert answer_by is not None
     assert 500 < answer_by - time.time() <= 600
+
+
+@pytest.mark.parametrize("key", ["nobody", "a bot", "another request"])
+def test_a_plan_that_no_worker_made_for_this_request_is_shown_to_nobody_and_that_is_recorded(
+    office: Office, key: str
+) -> None:
+    request, toys = park_for_approval(office), office.toys
+    step = PLAN.steps[0].model_copy(update={"text": "poke test-1"})
+    forged = PLAN.model_copy(update={"batches": ((step,),)})
+    stored = StoredPlan(instance=toys.instance, request=request.id, attempt=1, plan=forged)
+    put = {
+        "nobody": forged.model_dump_json(),
+        "a bot": seal_plan(stored, toys.signer, SHAPES_ONLY),
+        "another request": toys.sealed(toys.accept(), forged)["plan"],
+    }[key]
+    toys.set(request, plan=put)
+    office.deliver()
+
+    assert office.said() == []
+    for user in APPROVAL.people:
+        assert not any("poke test-1" in said.spoken for said in office.slack.messages(f"D{user[1:]}", user))
+    assert toys.events().count("refused") == 1 + len(APPROVAL.people)
+
+
+def test_a_refusal_of_a_forged_plan_is_told_without_it(office: Office) -> None:
+    request = park_for_approval(office)
+    office.deliver()
+    office.toys.set(request, plan="{}", state="running", owner="worker")
+    office.end(request, failed("signature", "it bears no signature"), State.FAILED)
+    office.deliver()
+
+    assert "it bears no signature" in office.said()[-1].spoken
+    assert "poke a" not in office.said()[-1].spoken
+
+
+def test_a_request_that_was_copied_under_another_id_is_not_answered(office: Office) -> None:
+    first, second = office.accept(), office.accept()
+    office.toys.set(second, sealed=office.toys.signer.sign(first))
+    office.deliver()
+
+    assert len(office.said()) == 1
 
 
 def test_when_it_is_over_all_its_buttons_are_gone(office: Office) -> None:

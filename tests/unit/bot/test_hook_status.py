@@ -35,7 +35,7 @@ ENTRY = Entry(
     accepted=AT,
     ended=None,
     owner="",
-    plan=None,
+    plan=b"",
     digest="",
     approval=None,
     phrase="",
@@ -88,7 +88,7 @@ def vote(at: float) -> Vote:
     ],
 )
 def test_every_state_is_one_of_githubs(changes: dict[str, object], state: str) -> None:
-    status = describe(replace(ENTRY, **changes), REQUEST, (), "https://acme.slack.com/")
+    status = describe(replace(ENTRY, **changes), REQUEST, None, (), "https://acme.slack.com/")
 
     assert status.state == state
     assert 0 < len(status.description) <= 140
@@ -98,7 +98,7 @@ def test_every_state_is_one_of_githubs(changes: dict[str, object], state: str) -
 def test_a_long_sentence_is_cut_to_one_line_without_markup() -> None:
     result = Failed(code="x", sentence="`api`\n*failed* " + "again " * 60, changed=Changed.NOTHING)
 
-    said = describe(replace(ENTRY, state=State.FAILED, result=result), REQUEST, (), "").description
+    said = describe(replace(ENTRY, state=State.FAILED, result=result), REQUEST, None, (), "").description
 
     assert said.startswith("api failed again")
     assert (len(said), said[-1]) == (140, "…")
@@ -107,7 +107,7 @@ def test_a_long_sentence_is_cut_to_one_line_without_markup() -> None:
 def test_it_counts_the_approvals_of_all_needs_and_knows_the_last() -> None:
     waiting = replace(ENTRY, state=State.APPROVING, approval=APPROVAL, votes={"T1/U1": b"", "T1/U2": b""})
 
-    status = describe(waiting, REQUEST, (vote(AT + 10), vote(AT + 60)), "")
+    status = describe(waiting, REQUEST, None, (vote(AT + 10), vote(AT + 60)), "")
 
     assert (status.approvals.given, status.approvals.needed) == (2, 3)
     assert (
@@ -119,9 +119,9 @@ def test_it_counts_the_approvals_of_all_needs_and_knows_the_last() -> None:
 def test_progress_is_told_and_the_message_is_linked_once_it_is_there() -> None:
     running = replace(ENTRY, state=State.RUNNING, progress=Progress(done=1, total=3, text="roll `api`"))
 
-    assert describe(running, REQUEST, (), "https://acme.slack.com/").log_url == ""
+    assert describe(running, REQUEST, None, (), "https://acme.slack.com/").log_url == ""
     posted = replace(running, posts={"main": Post(channel="C0OPS", ts="1764000000.000100")})
-    status = describe(posted, REQUEST, (), "https://acme.slack.com/")
+    status = describe(posted, REQUEST, None, (), "https://acme.slack.com/")
     assert status.description == "Step 2 of 3: roll api"
     assert status.target_url == "https://acme.slack.com/archives/C0OPS/p1764000000000100"
 
@@ -131,4 +131,4 @@ def test_where_the_operation_has_no_environment_it_is_that_of_the_targets() -> N
     plan = Plan(batches=((Step(action="off", target=target, text="off"),),))
     request = REQUEST.model_copy(update={"params": {"vm": ["web-01"]}})
 
-    assert describe(replace(ENTRY, plan=plan), request, (), "").environment == "stage"
+    assert describe(ENTRY, request, plan, (), "").environment == "stage"

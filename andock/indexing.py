@@ -61,13 +61,14 @@ class IndexWriter:
         """Let another one write; what is there stays, and grows old."""
         self._scripts.run("index_release", [self._keys.meta], self._owner)
 
-    def fill(self, rows: Sequence[VmRow], *, lag: float, tagged: bool) -> None:
+    def fill(self, rows: Sequence[VmRow], *, lag: float, tagged: bool, tags_lag: float = 0.0) -> None:
         """Put these rows in the place of all that there are.
 
         Args:
             rows: every VM of the site.
             lag: seconds that have gone by since they were like this.
             tagged: whether the VMs' tags are known; else no row has any.
+            tags_lag: seconds that have gone by since the tags were like this.
 
         Raises:
             IndexLostError: somebody else is the writer.
@@ -78,9 +79,13 @@ class IndexWriter:
             flat = [part for row in hidden for part in (row.id, write_row(row), *members_of(row))]
             self._run("index_fill", keys, HOLD, int(number == 0), *flat)
         keys = [self._keys.meta, *self._keys.contents, *self._next.contents]
-        self._epoch = self._run("index_publish", keys, HOLD, KEPT, FORMAT, int(lag * 1000), int(tagged))
+        self._epoch = self._run(
+            "index_publish", keys, HOLD, KEPT, FORMAT, int(lag * 1000), _since(tags_lag, tagged)
+        )
 
-    def change(self, changes: Sequence[RowChange], *, lag: float, tagged: bool) -> None:
+    def change(
+        self, changes: Sequence[RowChange], *, lag: float, tagged: bool, tags_lag: float = 0.0
+    ) -> None:
         """Let rows come, change and go, and say that the index is as of `lag` seconds ago; also without any.
 
         The arguments are those of `fill`.
@@ -93,7 +98,7 @@ class IndexWriter:
         for number, batch in enumerate(batches, 1):
             as_of = int(lag * 1000) if number == len(batches) else -1
             flat = [part for change in self._hidden(batch) for part in change.flat]
-            self._run("index_change", keys, HOLD, KEPT, self._epoch, as_of, int(tagged), *flat)
+            self._run("index_change", keys, HOLD, KEPT, self._epoch, as_of, _since(tags_lag, tagged), *flat)
 
     def _hidden(self, changes: Sequence[RowChange]) -> Iterator[RowChange]:
         rows = [row for change in changes for row in (change.old, change.new) if row is not None]
@@ -107,6 +112,10 @@ class IndexWriter:
         if not answer:
             raise IndexLostError
         return answer
+
+
+def _since(tags_lag: float, tagged: bool) -> int:
+    return int(tags_lag * 1000) if tagged else -1
 
 
 def hide_in_rows(rows: Sequence[VmRow], redactor: Redactor) -> Sequence[VmRow]:

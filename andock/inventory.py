@@ -22,7 +22,7 @@ from andock.ports.vsphere import PowerState, VmRow
 log = structlog.get_logger()
 STALE = 30_000  # ms after which what the index says counts no more
 _STORED = tuple(field.name for field in fields(VmRow) if field.name != "site")
-FORMAT = ",".join(_STORED)  # an index that another version has written is as good as none
+FORMAT = ",".join((*_STORED, "tags_as_of"))  # an index that another version has written is as good as none
 _POWER = _STORED.index("power")
 _LABELS = _STORED.index("labels")
 _SNAPSHOT = _STORED.index("oldest_snapshot")
@@ -49,12 +49,17 @@ class Aged:
     """What the index says of one site, and how many seconds old that is.
 
     Attributes:
-        tagged: whether the VMs' tags are known; else no row has any.
+        tags_age: how many seconds old the VMs' tags are; None when they are not known, and no row has any.
     """
 
     rows: tuple[VmRow, ...]
     age: float
-    tagged: bool
+    tags_age: float | None
+
+    @property
+    def tagged(self) -> bool:
+        """Whether the VMs' tags are known."""
+        return self.tags_age is not None
 
 
 class Inventory:
@@ -93,7 +98,7 @@ class Inventory:
         answer = self._ledger.scripts.run(script, (keys.meta, *keys.contents), FORMAT, STALE, *args)
         if not answer:
             return None
-        age, tagged, rows = answer
+        age, tags_age, rows = answer
         # one text for all rows: ten thousand answers would take Redis' client longer than all the rest
         try:
             with _collecting_later():
@@ -101,7 +106,8 @@ class Inventory:
         except (ValueError, LookupError, TypeError) as error:
             log.error("damaged_index", site=site, error=type(error).__name__)  # noqa: TRY400  no row in the log
             return None
-        return Aged(read, max(0, int(age)) / 1000, bool(tagged))
+        tags_known = int(tags_age) >= 0
+        return Aged(read, max(0, int(age)) / 1000, int(tags_age) / 1000 if tags_known else None)
 
 
 def keys_of(ledger: Ledger, site: str, suffix: str = "") -> IndexKeys:

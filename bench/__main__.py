@@ -9,7 +9,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bench import approvals, audit, containers, deployments, intake, memory, policy, vm_info, vsphere_listing
+from bench import (
+    approvals,
+    audit,
+    containers,
+    deployments,
+    intake,
+    memory,
+    policy,
+    selectors,
+    vm_info,
+    vsphere_listing,
+)
 from bench.lab import DisagreementError, Effort, Lab
 from bench.rows import Row, format_table, write_rows
 
@@ -21,6 +32,7 @@ FAMILIES: Mapping[str, Callable[[Lab], list[Row]]] = {
     "intake": intake.measure,
     "vm-info": vm_info.measure,
     "memory": memory.measure,
+    "selectors": selectors.measure,
     "vsphere-listing": vsphere_listing.measure,
     "audit": audit.measure,
     "approvals": approvals.measure,

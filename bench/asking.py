@@ -23,8 +23,10 @@ def ask(installation: Installation, command: str, patience: float = PATIENCE) ->
     return hear(installation, command, patience).seconds
 
 
-def hear(installation: Installation, command: str, patience: float = PATIENCE) -> Answer:
-    """The answer to a command for engines; afterwards its worker is free again.
+def hear(
+    installation: Installation, command: str, patience: float = PATIENCE, *, process: str = "worker-docker"
+) -> Answer:
+    """The answer to a command for this line of the Procfile; afterwards its worker is free again.
 
     Raises:
         RuntimeError: it did not succeed.
@@ -39,7 +41,7 @@ def hear(installation: Installation, command: str, patience: float = PATIENCE) -
         if time.monotonic() > deadline:
             raise TimeoutError(f"no answer came to {command}")
         time.sleep(TICK)
-    for worker in installation.part_pids("worker-docker", "rq"):
+    for worker in installation.part_pids(process, "rq"):
         wait_idle(worker)
     text = str(said[0].args["text"])
     if "Done" not in text.splitlines()[0]:

@@ -41,6 +41,7 @@ class Effort:
     questions: int = 10  # a round of questions that are answered
     warm_up: int = 3  # questions that do not count
     vms: int = VMS
+    changed: int = 100  # of them by one request
     machines: int = MACHINES
     records: int = 100_000  # of the audit that are verified
     containers: int = 200  # on each engine
@@ -54,6 +55,7 @@ SMOKE = Effort(
     questions=1,
     warm_up=0,
     vms=10,
+    changed=4,
     machines=10,
     records=2_000,
     containers=4,

@@ -1,6 +1,6 @@
 -- Lets rows of the index come, change and go.
 -- KEYS: meta, rows, names, paths
--- ARGV: owner, hold ms, kept s, epoch, lag ms or -1 (more is to come), tagged 0|1,
+-- ARGV: owner, hold ms, kept s, epoch, lag ms or -1 (more is to come), lag of the tags in ms or -1,
 --       then id, row or '', old name and path member or '', new name and path member or '', ...
 -- Returns 1, or 0 when somebody else is the writer or the filling is gone.
 local time = redis.call('TIME')
@@ -18,6 +18,8 @@ for i = 7, #ARGV, 6 do
   else redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
 end
 redis.call('HSET', KEYS[1], 'until', now + ARGV[2], 'count', redis.call('HLEN', KEYS[2]))
-if ARGV[5] ~= '-1' then redis.call('HSET', KEYS[1], 'as_of', now - ARGV[5], 'tagged', ARGV[6]) end
+if ARGV[5] ~= '-1' then
+  redis.call('HSET', KEYS[1], 'as_of', now - ARGV[5], 'tags_as_of', ARGV[6] == '-1' and -1 or now - ARGV[6])
+end
 for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[3]) end
 return 1

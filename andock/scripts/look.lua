@@ -1,10 +1,10 @@
 -- Reads the inventory index of one site.
 -- KEYS: meta, rows, names, paths
 -- ARGV: format, stale after ms, then 'none' | 'all' | 'named', folded, id | 'starting', folded, most
--- Returns {age ms, tagged 0|1, JSON array of rows}, or nothing when it is missing, stale or of another format.
+-- Returns {age ms, age of the tags in ms or -1 when they are not known, JSON array of rows}, or nothing when it is missing, stale or of another format.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local meta = redis.call('HMGET', KEYS[1], 'format', 'as_of', 'count', 'tagged')
+local meta = redis.call('HMGET', KEYS[1], 'format', 'as_of', 'count', 'tags_as_of')
 if not meta[1] or meta[1] ~= ARGV[1] or not meta[2] then return {} end
 if redis.call('HLEN', KEYS[2]) ~= tonumber(meta[3]) then return {} end -- somebody took rows away
 local age = now - meta[2]
@@ -35,4 +35,5 @@ for _, id in ipairs(ids) do
   local row = redis.call('HGET', KEYS[2], id)
   if row then rows[#rows + 1] = row end
 end
-return {age, tonumber(meta[4]), '[' .. table.concat(rows, ',') .. ']'}
+local tags_age = meta[4] == '-1' and -1 or math.max(0, now - meta[4])
+return {age, tags_age, '[' .. table.concat(rows, ',') .. ']'}

@@ -7,9 +7,11 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from sandbox.demo.conversation import Conversation
+from sandbox.demo.estate import TOLD, furnish
 from sandbox.demo.fleet import COMMANDS, TRANSPORTS
 from sandbox.demo.prompt import HELP, Prompt
 from sandbox.demo.releases import PLACES
@@ -56,12 +58,14 @@ def show(options: argparse.Namespace) -> int:
         transports=TRANSPORTS if root else (),
         registry=root,
         services=PLACES if root else None,
-        sites_extra={"exec": dict(COMMANDS)},
+        sites_extra={"exec": dict(COMMANDS), **TOLD},
         workers=workers,
         tell=lambda what: _write(f"  {what} ..."),
     ) as installation:
         _write(f"Ready after {time.monotonic() - started:.1f} s.")
         try:
+            with suppress(ControlError):  # of another's vCenter, which keeps what it has
+                furnish(installation)
             failures = tour(installation)
             if not options.once:
                 slack = installation.slack

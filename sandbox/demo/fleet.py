@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -26,7 +25,6 @@ MEMORY, CPUS = 32 * 1024 * 1024, 500_000_000  # bytes, billionths
 # serves what the image has, and has written 2.9 MiB before
 WORDS = "dd if=/dev/zero of=/www/carts bs=1024 count=3000; exec httpd -f -p 8080 -h /www"
 WRITTEN = 3000 * 1024
-PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def pull(stage: Stage) -> None:
@@ -70,10 +68,7 @@ def execute(stage: Stage) -> None:
 def draw(stage: Stage) -> None:
     """What it uses over a while, as a picture for the channel."""
     answer = stage.ask(OPS, f"/container stats {NAME} --for 5s --share", expect="cpu peak")
-    picture = stage.await_file(OPS, answer, f"{NAME}.png")
-    is_picture = picture.startswith(PNG)
-    width, height = struct.unpack(">II", picture[16:24]) if is_picture else (0, 0)
-    stage.prove(f"the file is a PNG of {width} x {height}", holds=is_picture and min(width, height) > 100)
+    stage.prove_picture(stage.await_file(OPS, answer, f"{NAME}.png"))
 
 
 def remove(stage: Stage) -> None:

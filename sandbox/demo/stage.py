@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from sandbox.slack.client import Refused
 from sandbox.slack.reports import Message
 
 ANSWER_SECONDS = 30.0  # a busy machine takes its time to draw a chart
+PNG = b"\x89PNG\r\n\x1a\n"
 TYPE_NAME, SURE = "Type the name …", "Are you sure?"  # the button, and the form that it opens
 
 
@@ -105,6 +107,29 @@ class Stage:
         reply = slack.wait(seat.place, seat.user, thread_ts=message.ts, file=name, timeout=ANSWER_SECONDS)
         self.conversation.show(seat)
         return slack.read_file(next(file.id for file in reply.files if file.name == name))
+
+    def hear(self, seat: Seat, regex: str, *, ts: str = "") -> Message:
+        """Wait for what nobody asked for; with `ts` for that message to become like this.
+
+        Raises:
+            Refused: it did not come in time.
+        """
+        said = self.installation.slack.wait(
+            seat.place,
+            seat.user,
+            author="app",
+            regex=regex,
+            timeout=ANSWER_SECONDS,
+            predicate=lambda message: not ts or message.ts == ts,
+        )
+        self.conversation.show(seat)
+        return said
+
+    def prove_picture(self, content: bytes) -> None:
+        """State that this is a picture that one can see something on; raises as `prove`."""
+        is_picture = content.startswith(PNG)
+        width, height = struct.unpack(">II", content[16:24]) if is_picture else (0, 0)
+        self.prove(f"the file is a PNG of {width} x {height}", holds=is_picture and min(width, height) > 100)
 
     def prove(self, what: str, *, holds: bool) -> None:
         """State what the backend itself says.

@@ -68,8 +68,10 @@ def test_a_slow_evacuation_is_cancelled_from_its_message(
     installation: Installation, chat: Chat, home: Home
 ) -> None:
     control = installation.vcenter.control
-    control.set_rules([Rule("EnterMaintenanceMode_Task", this=home.id, delay=20.0)])
+    control.set_rules([Rule("EnterMaintenanceMode_Task", this=home.id, delay=40.0)])
     running = chat.ask(f"/host maintenance enter {home.name} --yes", until=r"(?s)\*Running\*.* %")
+    counted = rf"\*Running\*(?s:.*)[1-9]\d* VMs? (is|are) still on `{home.name}`"
+    installation.slack.wait("C0OPS", ts=running.ts, regex=counted, timeout=30)
     installation.slack.click("U0OPS1", running, "Cancel")
     ended = installation.slack.wait("C0OPS", ts=running.ts, regex=r"\*Cancelled\*", timeout=30)
     assert "was left as it was" in ended.spoken

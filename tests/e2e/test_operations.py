@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+import time
 
 import pytest
 
@@ -41,6 +43,34 @@ def test_vm_info_shows_the_vm_as_it_is(installation: Installation, chat: Chat, v
 
     assert f"`{vm}` is on" in answer.spoken
     assert state.id in answer.spoken
+
+
+def test_vm_info_shows_what_was_planted(installation: Installation, chat: Chat, vm: str) -> None:
+    control, state = installation.vcenter.control, installation.vcenter.control.vm(vm)
+    chat.ask(f"/snapshot create {vm} --reason planted")
+    tree = chat.ask(f"/snapshot tree {vm}").spoken
+    (snapshot,) = re.findall(r"\((snapshot-\d+)", tree)
+    control.set_snapshot(state.id, snapshot, age=5 * 86_400 + 3 * 3600 + 60)
+    assert "are changed" in chat.ask(f'/vm note {vm} "owner: planted team"').spoken
+    installation.vcenter.tags.attach(state.id, f"herd={vm}")
+    control.set_guest(state.id, address="10.77.0.9")
+
+    control.set_alarm("VirtualMachine", state.id, "alarm.VmCPUUsageAlarm", "red")
+    try:
+        deadline = time.monotonic() + 30  # tags are read every ten seconds
+        while f"herd={vm}" not in (said := chat.ask(f"/vm info {vm}").spoken):
+            assert time.monotonic() < deadline, said
+    finally:
+        control.set_alarm("VirtualMachine", state.id, "alarm.VmCPUUsageAlarm", "green")
+
+    assert f"*Tags*\nherd={vm}" in said
+    assert re.search(r"its tags as they were \d+ s ago", said)
+    assert "*Oldest snapshot*\n5 d 3 h (" in said
+    assert "*Notes*\nowner: planted team" in said
+    assert "*Alarms*\nred: Virtual machine CPU usage" in said
+    assert "*Addresses*\n10.77.0.9" in said
+    assert "*VMware Tools*\nrunning" in said
+    assert re.search(r"\*Up for\*\n.*\(since \d{4}-\d\d-\d\d", said)
 
 
 def test_vm_off_and_on_change_the_power(installation: Installation, chat: Chat, vm: str) -> None:

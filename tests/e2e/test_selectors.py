@@ -14,6 +14,7 @@ from sandbox.vcenter import Rule, VmState
 from tests.e2e.conftest import Chat
 
 RUNNING = r"(?s)\*Running\*.*at once"
+TWENTY_DONE = r"(?s)\*Running\*.*21 of 60: 20 at once"
 
 
 @pytest.fixture
@@ -78,6 +79,28 @@ def test_cancel_in_the_message_cancels_the_tasks_and_says_what_was_done(
     )
     assert "Changed: *nothing*" in cancelled.spoken or "Changed: nothing" in cancelled.spoken
     assert powers(installation, vms) == ["poweredOn"] * 8
+
+
+def test_in_the_middle_of_many_cancel_tells_what_the_simulator_has_done(
+    installation: Installation, chat: Chat
+) -> None:
+    prefix, control = f"crowd-{secrets.token_hex(3)}", installation.vcenter.control
+    vms = [control.create_vm(f"{prefix}-{n:02}", folder="dev") for n in range(60)]
+    control.set_rules([Rule("PowerOnVM_Task", this=vm.id, delay=60.0) for vm in vms[20:]])
+
+    try:
+        running = chat.ask(f"/vm on {prefix}-* --at-once 20 --yes", until=TWENTY_DONE)
+        installation.slack.click("U0OPS1", running, "Cancel")
+        cancelled = wait_for_end(installation, running, "Cancelled")
+    finally:
+        control.set_rules([])
+
+    assert (
+        "ops-1 asked to cancel: 20 of 60 done, 20 stopped under way and left as they were, 20 not begun."
+        in (cancelled.spoken)
+    )
+    assert powers(installation, vms) == ["poweredOn"] * 20 + ["poweredOff"] * 40
+    assert [control.vm(vm.id).effects.get("powerOn", 0) for vm in vms] == [1] * 20 + [0] * 40
 
 
 def test_a_colleague_cancels_by_a_command_and_the_message_names_them(

@@ -74,6 +74,23 @@ def test_a_full_datastore_comes_first_with_its_level_and_its_vms(
     assert vm.name in said
 
 
-def test_a_cluster_is_shown_host_by_host(chat: Chat, vm: VmState) -> None:
-    assert "DC0_C0" in chat.ask("/cluster list").spoken
-    assert vm.host in chat.ask("/cluster info DC0_C0").spoken
+def test_a_cluster_is_shown_host_by_host_as_it_is(
+    installation: Installation, chat: Chat, vm: VmState
+) -> None:
+    control = installation.vcenter.control
+    before = chat.ask("/cluster list").spoken
+    whole = re.search(r"DC0_C0\b.*?\b(\d+) of \1\b.*\bautomatic\b", before)
+    assert whole is not None
+    hosts = int(whole.group(1))
+    control.set_maintenance(vm.host, on=True)
+    control.set_drs("DC0_C0", "manual")
+    try:
+        listed = chat.ask("/cluster list").spoken
+        said = chat.ask("/cluster info DC0_C0").spoken
+    finally:
+        control.set_maintenance(vm.host, on=False)
+        control.set_drs("DC0_C0", "fullyAutomated")
+    assert re.search(rf"DC0_C0\b.*\b{hosts - 1} of {hosts}\b.*\bmanual\b", listed)
+    assert f"{hosts - 1} of {hosts} hosts in service" in said
+    assert "*DRS*\nmanual" in said
+    assert re.search(rf"{re.escape(vm.host)}\b.*\bmaintenance\b", said)

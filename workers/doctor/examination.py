@@ -70,7 +70,9 @@ def _checks_of_sites(sites: Sites, base: Path) -> list[_Check]:
     for name, vcenter in sites.vcenters.items():
         channels = {"alarms": sites.alarms.channel, "events": sites.events_of(name).channel}
         told = tuple(what for what, channel in channels.items() if channel)
-        look = partial(check_vcenter, name, vcenter, base, list_allowed(base, sites, name), told)
+        look = partial(
+            check_vcenter, name, vcenter, base, sites.instance, list_allowed(base, sites, name), told
+        )
         checks.append(_Check(f"vcenter {name}", look))
     checks += [
         _Check(f"engine {name}", partial(check_engine, name, engine, base))

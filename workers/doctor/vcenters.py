@@ -5,11 +5,11 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from andock.errors import BackendRejectedError, BackendUnavailableError, OpsError
-from andock.privileges import WATCHING_FIX, privileges_for, say_blind
+from andock.privileges import EXTENSION, WATCHING_FIX, privileges_for, say_blind
 from config.credentials import read_secret
 from config.sites import Vcenter
 from workers.doctor.clocks import compare_clock
@@ -17,6 +17,7 @@ from workers.doctor.configuration import check_secret_file
 from workers.doctor.findings import Finding, fail, fail_with, ok, warn
 from workers.vsphere import NoTagsError, PyVmomiVSphere, Sessions, TagService, read_tags
 from workers.vsphere.connection import VcenterConnection, make_context
+from workers.vsphere.extension import is_registered
 from workers.vsphere.faults import translate
 from workers.vsphere.permissions import lacks_at_root, own_privileges
 
@@ -30,12 +31,18 @@ _LONGEST = 100_000  # bytes of an answer that are read
 
 
 def check_vcenter(
-    name: str, vcenter: Vcenter, base: Path, allowed: Sequence[str] | None = None, told: Sequence[str] = ()
+    name: str,
+    vcenter: Vcenter,
+    base: Path,
+    instance: str,
+    allowed: Sequence[str] | None = None,
+    told: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
     """One vCenter; a wrong password is tried once, since it locks accounts.
 
-    `allowed` are the operations that policy allows there; None when policy is not known. `told` is what of
-    it is told in a channel: `alarms`, `events`.
+    `instance` is the name under which Andock may be registered there. `allowed` are the operations that
+    policy allows there; None when policy is not known. `told` is what of it is told in a channel: `alarms`,
+    `events`.
     """
     what = f"vcenter {name}"
     found = [*_check_trust(what, vcenter, base)]
@@ -52,7 +59,7 @@ def check_vcenter(
             vsphere.close()
     except OpsError as error:
         return (fail_with(what, error, _fix(name, error)), *found)
-    found += [] if allowed is None else [_check_privileges(name, sessions, allowed)]
+    found += _check_privileges(name, sessions, instance, allowed)
     found += [_check_sight(name, sessions, " and ".join(told))] if told else []
     found += _check_tags(what, vcenter, TagService(sessions.account(name)))
     return (ok(what, f"{said}, logged in as {vcenter.user}"), clock, *found)
@@ -70,22 +77,44 @@ def _check_trust(what: str, vcenter: Vcenter, base: Path) -> tuple[Finding, ...]
     return tuple(found)
 
 
-def _check_privileges(name: str, sessions: Sessions, allowed: Sequence[str]) -> Finding:
-    """Whether the account may do what policy lets people ask for."""
+def _check_privileges(
+    name: str, sessions: Sessions, instance: str, allowed: Sequence[str] | None
+) -> Iterator[Finding]:
+    """Whether the account may do what policy lets people ask for, and show who asked where it is to."""
     what = f"vcenter {name} privileges"
-    fix = "add them to the account's role in vCenter, or allow less in policy.yaml; see docs/vsphere-role.md."
     session = sessions.open(name)
     try:
         held = own_privileges(session)
+        shows = is_registered(session, instance)
     except OpsError as error:
-        return warn(what, error.sentence, "compare the account's role with docs/vsphere-role.md.")
+        yield warn(what, error.sentence, "compare the account's role with docs/vsphere-role.md.")
+        return
     finally:
         session.close()
+    if allowed is not None:
+        yield _compare(what, held, allowed)
+    if shows:
+        yield _compare_extension(f"vcenter {name} extension", held)
+
+
+def _compare_extension(what: str, held: Collection[str]) -> Finding:
+    """Whether vCenter's own log can say who asked."""
+    fix = "add them to the account's role in vCenter, or run `andock vcenter unregister`."
+    missing = [one for one in EXTENSION if one not in held]
+    if missing:
+        lacks = f"the account lacks {len(missing)} of {len(EXTENSION)}: {', '.join(missing)}"
+        return warn(what, f"Andock is registered, but {lacks}", fix)
+    return ok(what, "Andock is registered and may show there who asked")
+
+
+def _compare(what: str, held: Collection[str], allowed: Sequence[str]) -> Finding:
+    """Whether what is held is enough for these operations."""
+    fix = "add them to the account's role in vCenter, or allow less in policy.yaml; see docs/vsphere-role.md."
     needed: dict[str, list[str]] = {}
     for operation in allowed:
         for privilege in privileges_for(operation):
             needed.setdefault(privilege, []).append(operation)
-    missing = [f"{one} ({', '.join(needed[one])})" for one in sorted(needed.keys() - held)]
+    missing = [f"{one} ({', '.join(needed[one])})" for one in sorted(needed.keys() - set(held))]
     if missing:
         return warn(what, f"the account lacks {len(missing)} of {len(needed)}: {'; '.join(missing)}", fix)
     return ok(what, f"all {len(needed)} that policy's operations need" if needed else "policy needs none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -42,6 +42,14 @@ class _Names:
 
     rows: tuple[inventory.Named, ...] = ()
     at: float = field(default=float("-inf"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Tags of VMs, and how many seconds old those are that are known; by id."""
+
+    labels: Labels
+    ages: Mapping[str, float]
 
 
 class ReadTags(Protocol):
@@ -105,14 +113,16 @@ class Lookup:
 
     def read(self, session: Session, vm: str) -> Vm:
         """One VM in full; raises TargetNotFoundError when it is gone."""
-        labels = self._labels_of(session.site, [vm])
-        return inventory.read_vm(session, self._sessions.vcenter(session.site), vm, labels)
+        known = self._labels_of(session.site, [vm])
+        found = inventory.read_vm(session, self._sessions.vcenter(session.site), vm, known.labels)
+        return replace(found, tags_age=known.ages.get(vm))
 
     def read_many(self, session: Session, vms: Sequence[str]) -> tuple[Vm, ...]:
         """Those of these VMs that are still there, in full, in this order."""
         vcenter = self._sessions.vcenter(session.site)
-        labels = self._labels_of(session.site, vms)
-        return session.read(lambda session: inventory.read_vms(session, vcenter, vms, labels))
+        known = self._labels_of(session.site, vms)
+        found = session.read(lambda session: inventory.read_vms(session, vcenter, vms, known.labels))
+        return tuple(replace(vm, tags_age=known.ages.get(vm.id)) for vm in found)
 
     def _read_called(self, session: Session, name: str, ids: Sequence[str]) -> tuple[Vm, ...]:
         """Those of these VMs that are called so now."""
@@ -136,13 +146,18 @@ class Lookup:
             log.warning("index_not_read", error=type(error).__name__)
             return None
 
-    def _labels_of(self, site: str, ids: Sequence[str]) -> Labels:
+    def _labels_of(self, site: str, ids: Sequence[str]) -> _Known:
         """The VMs' tags: as they are now where they decide, else as they are in the index."""
         if site in self._by_tags and ids:
-            return self._read_tags(site, lambda service: service.tags_of(ids))
-
+            return _Known(
+                self._read_tags(site, lambda service: service.tags_of(ids)), dict.fromkeys(ids, 0.0)
+            )
         answers = [self._look(partial(Inventory.named, site=site, name=vm)) for vm in ids]
-        return {row.id: row.labels for known in answers if known for row in known.rows}
+        found = [(row, known.tags_age) for known in answers if known for row in known.rows]
+        return _Known(
+            {row.id: row.labels for row, _ in found},
+            {row.id: age for row, age in found if age is not None},
+        )
 
     def _read_all_labels(self, site: str) -> Labels | None:
         """The tags of all VMs; None where they are not known and decide nothing."""

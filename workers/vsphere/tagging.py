@@ -8,6 +8,7 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from andock.errors import BackendRejectedError
@@ -31,6 +32,17 @@ class NoTagsError(BackendRejectedError):
         super().__init__(site, "it offers no tags")
 
 
+@dataclass
+class TagNames:
+    """What tags and categories of one vCenter are called, and until when that counts; by id.
+
+    Several threads may fill one: at worst they ask twice for the same.
+    """
+
+    tags: dict[str, tuple[str, float]] = field(default_factory=dict)  # category=tag
+    categories: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+
 class TagService:
     """The tag service of one vCenter, in a REST session of its own; for one thread.
 
@@ -38,15 +50,18 @@ class TagService:
     `VENDOR_ERRORS` or BackendRejectedError; `read_tags` makes them ours.
     """
 
-    def __init__(self, account: Account, patience: Patience | None = None) -> None:
-        """In `patience` says how long answers to reads are waited for."""
+    def __init__(
+        self, account: Account, patience: Patience | None = None, names: TagNames | None = None
+    ) -> None:
+        """`patience` says how long answers to reads are waited for, `names` are those
+        that others know already, and hear of.
+        """
         self.site = account.site
         self.patience = patience or Patience(account.site)
         self._account = account
         self._connection: VcenterConnection | None = None
         self._token = ""
-        self._names: dict[str, tuple[str, float]] = {}  # by id: category=tag, and until when that counts
-        self._categories: dict[str, tuple[str, float]] = {}
+        self._names = names or TagNames()
 
     def ids(self) -> Mapping[str, str]:
         """The id of every tag, by its name, in alphabetical order."""
@@ -107,21 +122,21 @@ class TagService:
 
     def _name(self, tag: str) -> str:
         """The tag as category=tag; empty when it was deleted meanwhile."""
-        name, until = self._names.get(tag, ("", 0.0))
+        name, until = self._names.tags.get(tag, ("", 0.0))
         if time.monotonic() > until:
             described = self._send("GET", f"/tagging/tag/id:{tag}", None, missing=True)
             if not described:
                 return ""
             name = f"{self._category(described['category_id'])}={described['name']}"
-            self._names[tag] = (name, time.monotonic() + _NAMES_KEPT)
+            self._names.tags[tag] = (name, time.monotonic() + _NAMES_KEPT)
         return name
 
     def _category(self, category: str) -> str:
-        name, until = self._categories.get(category, ("", 0.0))
+        name, until = self._names.categories.get(category, ("", 0.0))
         if time.monotonic() > until:
             described = self._send("GET", f"/tagging/category/id:{category}", None, missing=True)
             name = str(described["name"]) if described else "?"
-            self._categories[category] = (name, time.monotonic() + _NAMES_KEPT)
+            self._names.categories[category] = (name, time.monotonic() + _NAMES_KEPT)
         return name
 
     def _get(self, path: str) -> Any:

@@ -13,7 +13,7 @@ from workers.vsphere.faults import VENDOR_ERRORS, translate_change
 from workers.vsphere.likeness import look_alike
 from workers.vsphere.patience import Patience
 from workers.vsphere.session import Session, Sessions
-from workers.vsphere.tagging import TagService, read_tags
+from workers.vsphere.tagging import TagNames, TagService, read_tags
 from workers.vsphere.vcenters import Vcenters
 
 T = TypeVar("T")
@@ -33,6 +33,7 @@ class TagsClient(Vcenters):
         super().__init__(sessions, watch)
         self._by_tags = frozenset(by_tags)
         self._services: dict[tuple[int, str], TagService] = {}
+        self._tag_names: dict[str, TagNames] = {}  # by site, for all threads
 
     def close(self) -> None:
         """See `Vcenters`."""
@@ -81,7 +82,8 @@ class TagsClient(Vcenters):
         key = (threading.get_ident(), site)
         if key not in self._services:
             patience = Patience(site, self._watch)
-            self._services[key] = TagService(self._sessions.account(site), patience)
+            names = self._tag_names.setdefault(site, TagNames())
+            self._services[key] = TagService(self._sessions.account(site), patience, names)
         return read_tags(self._services[key], call)
 
     def _change_tags(self, site: str, vm: str, tag: str, *, away: bool) -> None:

@@ -47,6 +47,7 @@ class TagReader:
     Attributes:
         decides: whether policy or environments go by tags; then there is no index without them.
         labels: the VMs' tags; None until they are known.
+        asked_at: monotonic, when vCenter was asked for these.
         known: set when they are.
         allowed: set while the account is known to be accepted: who logs in in vain again and again is locked.
     """
@@ -56,6 +57,7 @@ class TagReader:
     stop: threading.Event
     decides: Callable[[], bool]
     labels: Labels | None = None
+    asked_at: float = 0.0
     known: threading.Event = field(default_factory=threading.Event)
     allowed: threading.Event = field(default_factory=threading.Event)
 
@@ -68,7 +70,9 @@ class TagReader:
                 pause = 0.0
                 continue
             try:
+                asked_at = time.monotonic()
                 self.labels = self._read()
+                self.asked_at = asked_at
             except OpsError as error:
                 pause = REFUSED_FOR if isinstance(error, BackendRejectedError) else TAGS_EVERY
                 if error.sentence != complaint:
@@ -166,13 +170,14 @@ class SiteWatcher:
                 if not self.writer.hold():
                     raise IndexLostError
                 continue
-            labels = self.tags.labels
+            tags_lag, labels = time.monotonic() - self.tags.asked_at, self.tags.labels
             mirror.tag(labels or {})
+            known = labels is not None
             if is_filled:
-                self.writer.change(mirror.changes(), lag=news.age, tagged=labels is not None)
+                self.writer.change(mirror.changes(), lag=news.age, tagged=known, tags_lag=tags_lag)
                 continue
             rows = mirror.rows()
-            self.writer.fill(rows, lag=news.age, tagged=labels is not None)
+            self.writer.fill(rows, lag=news.age, tagged=known, tags_lag=tags_lag)
             is_filled, self._pause = True, FIRST_PAUSE
             seconds = round(time.monotonic() - began, 2)
             log.info("index_filled", site=self.site, vms=len(rows), seconds=seconds)

@@ -116,7 +116,7 @@ def _like(wanted: str) -> Callable[[str], bool]:
     if not is_pattern(folded):
         return lambda text: text.casefold() == folded
     fits = re.compile(translate(folded)).match
-    return lambda text: fits(text.casefold()) is not None
+    return lambda text: fits(text.casefold()) is not None or text.casefold() == folded
 
 
 def _below(folder: str) -> Fits:

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from andock.errors import BackendUnavailableError, UserError
 from andock.operation import Backend, Found, Link, Offer, Outcome, Params, Read, Reader
 from andock.operations.vm.filters import FilterParams, Fits, by_anything, by_name, chooser
-from andock.operations.vm.listing import COLUMNS, SHOWN, make_table, say_span, sort_rows, tell_age
+from andock.operations.vm.listing import COLUMNS, SHOWN, make_table, say_span, say_tools, sort_rows, tell_age
 from andock.operations.vm.targets import NAMING, resolve_one, target_of, tell_away
 from andock.ports.sites import Listing
 from andock.ports.vsphere import Vm, VmRow
@@ -149,7 +149,7 @@ def show_one(params: InfoParams, ctx: Reader, found: Found[Vm]) -> Outcome:
         ("Power", vm.power.value),
         ("Up for", _say_uptime(vm)),
         ("Addresses", ", ".join(vm.addresses)),
-        ("VMware Tools", "running" if vm.tools_running else "not running"),
+        ("VMware Tools", say_tools(vm)),
         ("Guest", vm.guest),
         ("CPUs", str(vm.cpus)),
         ("Memory", _say_memory(vm.memory_mb)),
@@ -167,10 +167,17 @@ def show_one(params: InfoParams, ctx: Reader, found: Found[Vm]) -> Outcome:
     return Outcome(
         summary=f"`{vm.name}` is {vm.power.value}.",
         fields=tuple((name, value) for name, value in fields if value),
-        notes=found.notes,
+        notes=(*found.notes, *_tell_tags(vm)),
         links=links,
         offers=_offer_answer(vm),
     )
+
+
+def _tell_tags(vm: Vm) -> tuple[str, ...]:
+    """A note about tags that are not as vCenter has them now."""
+    if vm.tags_age is None:
+        return ("its tags are not known at the moment",)
+    return (f"its tags as they were {max(1, round(vm.tags_age))} s ago",) if vm.tags_age else ()
 
 
 def _find_link(vm: Vm, ctx: Reader) -> tuple[Link, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from andock.operation import Table
@@ -13,9 +13,6 @@ from andock.ports.sites import Listing
 from andock.ports.vsphere import VmRow
 
 SHOWN = ("name", "power", "address", "environment", "host", "folder", "site")
-
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,8 @@ def _plain(name: str) -> Column:
     return Column(text, lambda row: str(getattr(row, name)).casefold())
 
 
-def _say_tools(row: VmRow, _now: datetime) -> str:
+def say_tools(row: VmRow) -> str:
+    """Whether VMware Tools run in its guest, and whether they are old."""
     if row.tools_version == "none":
         return "none"
     return ("running" if row.tools_running else "stopped") + (", old" if row.tools_version == "old" else "")
@@ -64,7 +62,7 @@ COLUMNS: Mapping[str, Column] = {
     "host": _plain("host"),
     "folder": _plain("folder"),
     "site": _plain("site"),
-    "tools": Column(_say_tools, lambda row: _say_tools(row, _NEVER)),
+    "tools": Column(lambda row, _: say_tools(row), say_tools),
     "tags": Column(lambda row, _: ", ".join(row.labels), lambda row: row.labels),
     "snapshot": Column(_say_snapshot, _snapshot_key),
     "id": _plain("id"),

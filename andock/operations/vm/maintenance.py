@@ -127,7 +127,8 @@ class _Counting:
             return ""
         self.last = len(on)
         blocked = what_blocks(evacuation, vms, with_off=bool(self.step.args.get("with_off")))
-        return f"{len(on)} VMs are still on `{target.name}`" + (f"; {blocked[0]}" if blocked else "")
+        count = "1 VM is" if len(on) == 1 else f"{len(on)} VMs are"
+        return f"{count} still on `{target.name}`" + (f"; {blocked[0]}" if blocked else "")
 
 
 def _enter(step: Step, ctx: Writer, _mark: Mark) -> TaskRef:

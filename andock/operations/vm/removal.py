@@ -8,7 +8,7 @@ from pydantic import Field
 
 from andock.errors import InvalidParamsError, TargetNotFoundError, TargetStateError
 from andock.operation import Backend, Change, Mark, Params, Plan, Reader, Risk, Step
-from andock.operations.vm.selection import is_pattern
+from andock.operations.vm.filters import is_pattern
 from andock.operations.vm.snapshots import read_all
 from andock.operations.vm.targets import NAMING, resolve_all, target_of
 from andock.operations.vm.tasks import Seen, TaskStep
@@ -31,7 +31,9 @@ def plan_destruction(params: DestroyParams, ctx: Reader) -> Plan:
     """
     pattern = next((name for name in params.vm if is_pattern(name)), None)
     if pattern is not None:
-        raise InvalidParamsError(f"`{pattern}` is a pattern; what is destroyed is named one by one.")
+        raise InvalidParamsError(
+            f"`{pattern}` is a pattern; what is destroyed is named one by one, by id if need be."
+        )
     vms = resolve_all(params.vm, ctx)
     for vm in vms:
         if vm.power is not PowerState.OFF:

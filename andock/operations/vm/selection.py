@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from andock.errors import BackendUnavailableError, InvalidParamsError, TargetNotFoundError, TargetStateError
 from andock.operation import Params, Plan, Reader, Step
+from andock.operations.vm.filters import by_name, is_pattern
 from andock.operations.vm.targets import NAMING, resolve_all, split_site, target_of
 from andock.ports.sites import Listing
 from andock.ports.vsphere import Vm
@@ -113,11 +113,6 @@ def sort_out(
     return tuple(fit), (f"{len(left_out)} left out: {said}{more}",)
 
 
-def is_pattern(name: str) -> bool:
-    """Whether it means all that it fits, and not one VM of that name."""
-    return "*" in name or "?" in name
-
-
 def _tagged(tags: Iterable[str], ctx: Reader) -> set[tuple[str, str]] | None:
     """Site and id of the VMs that bear all these tags; None if none is asked for."""
     found: set[tuple[str, str]] | None = None
@@ -128,21 +123,19 @@ def _tagged(tags: Iterable[str], ctx: Reader) -> set[tuple[str, str]] | None:
 
 
 def _fitting(patterns: Iterable[str], ctx: Reader) -> list[tuple[str, str]]:
-    """Site and id of the VMs whose name or path a pattern fits, by name."""
+    """Site and id of the VMs whose name or path a pattern fits, by name; of those called so, if any are."""
     found: dict[tuple[str, str], None] = {}
     for typed in patterns:
         pattern, site = split_site(typed, ctx)
-        folded = pattern.casefold()
+        folded, is_meant = pattern.casefold(), by_name(pattern)
         listing = ctx.vsphere.list_vms(site, fresh=True)  # what is changed is not chosen by an index
-        fits = [
-            row
-            for row in _all_of(listing)
-            if fnmatchcase(row.name.casefold(), folded) or fnmatchcase(row.path.casefold(), folded)
-        ]
+        rows = _all_of(listing)
+        called = [row for row in rows if folded in (row.name.casefold(), row.path.casefold())]  # `db [old]`
+        fits = called or [row for row in rows if is_meant(row)]
         if not fits:
             raise TargetNotFoundError("VM", typed, searched=listing.searched)
-        rows = sorted(fits, key=lambda row: (row.name.casefold(), row.site, row.id))
-        found |= dict.fromkeys((row.site, row.id) for row in rows)
+        fits.sort(key=lambda row: (row.name.casefold(), row.site, row.id))
+        found |= dict.fromkeys((row.site, row.id) for row in fits)
     return list(found)
 
 

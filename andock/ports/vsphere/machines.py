@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -59,6 +59,8 @@ class Vm(VmRow):
     alarms: tuple[str, ...] = ()  # triggered ones, "red: Virtual machine CPU usage"
     question: str = ""  # a pending question that blocks the VM's tasks
     notes: str = ""
+    # seconds since its tags were like this, 0 when vCenter was asked just now; None when they are not known
+    tags_age: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

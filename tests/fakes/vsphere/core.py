@@ -94,6 +94,7 @@ class FakeVcenters:
         self.vms[site, made] = Vm(
             site, made, name, path, power, environment, "esx-1", "10.0.0.1", tools, f"uuid-{made}", "host-1",
             boot_time=boot, uptime=3600, cpus=2, memory_mb=2048, cluster="C0", addresses=("10.0.0.1",),
+            tags_age=0.0,
         )  # fmt: skip
         return made
 

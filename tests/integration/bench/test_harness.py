@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import audit, containers, deployments, intake, policy, vm_info, vsphere_listing
+from bench import audit, containers, deployments, intake, policy, selectors, vm_info, vsphere_listing
 from bench.lab import SMOKE, DisagreementError, Lab
 from bench.rows import at_most_for, compare, format_table, limit, middle, reach, write_rows
 from sandbox.vcenter import VmState
@@ -86,6 +86,12 @@ def test_ours_and_the_naive_bot_say_what_the_simulator_has(lab: Lab) -> None:
     assert floor.peer
     assert naive.peer
     assert 0 < calls.ours <= 5
+
+
+def test_all_that_a_pattern_means_are_powered_on_once_a_round(lab: Lab) -> None:
+    (row,) = selectors.measure(lab)
+    assert row.ours >= selectors.TASK
+    assert row.unit == "s"
 
 
 def test_all_who_list_find_the_same_and_the_index_has_it(lab: Lab) -> None:

@@ -158,6 +158,20 @@ def test_it_says_whether_tags_are_known(writer: IndexWriter, reader: Inventory) 
     assert found.tagged
 
 
+def test_it_says_how_old_the_tags_are(writer: IndexWriter, reader: Inventory) -> None:
+    assert writer.hold()
+    writer.fill(ROWS, lag=0, tagged=True, tags_lag=7)
+    found = reader.named(SITE, "web-02")
+    assert found is not None
+    assert found.tags_age is not None
+    assert 7 <= found.tags_age < 15 > found.age
+    writer.change([], lag=0, tagged=True, tags_lag=20)
+    found = reader.rows(SITE)
+    assert found is not None
+    assert found.tags_age is not None
+    assert 20 <= found.tags_age < 28
+
+
 def test_half_a_filling_is_never_read(
     writer: IndexWriter, reader: Inventory, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

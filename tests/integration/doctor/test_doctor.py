@@ -10,11 +10,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyVim.connect import Disconnect, SmartConnect
+from pyVmomi import vim
 from redis import Redis
 
 from bot.manifest import SCOPES
@@ -25,7 +27,7 @@ from sandbox.slack.client import Workspace
 from sandbox.vcenter import Rule, Vcenter
 from workers.doctor import Finding, Level
 from workers.doctor.slack import NEEDED
-from workers.vsphere import tagging
+from workers.vsphere import extension, tagging
 
 ROOT = Path(__file__).resolve().parents[3]
 Doctor = Callable[[], dict[str, Finding]]
@@ -466,6 +468,21 @@ def not_permitted_at_the_root(vcenter: Vcenter) -> Iterator[None]:
         Disconnect(service)
 
 
+@contextmanager
+def registered(vcenter: Vcenter) -> Iterator[None]:
+    """Andock is an extension of the vCenter while the block runs."""
+    service = log_in(vcenter)
+    manager, key = service.content.extensionManager, extension.key_of("main")
+    named = vim.Description(label="Andock", summary="x")
+    about = {"version": "1", "company": "Andock", "lastHeartbeatTime": datetime.now(UTC)}
+    manager.RegisterExtension(vim.Extension(key=key, description=named, **about))
+    try:
+        yield
+    finally:
+        manager.UnregisterExtension(key)
+        Disconnect(service)
+
+
 def log_in(vcenter: Vcenter) -> Any:
     return SmartConnect(
         host=vcenter.host,
@@ -504,6 +521,20 @@ def test_privileges_that_policys_operations_need_and_the_account_lacks_are_named
     assert "VirtualMachine.Interact.PowerOn (vm clone, vm on)" in found.detail
     assert "CreateSnapshot" not in found.detail  # policy allows nobody a snapshot
     assert "docs/vsphere-role.md" in found.fix
+
+
+def test_where_andock_is_registered_the_account_must_be_able_to_show_who_asked(
+    doctor: Doctor, write: Write, lab: dict[str, Any], vcenter: Vcenter
+) -> None:
+    write(vcenters={"lab": lab})
+    assert "vcenter lab extension" not in doctor()
+    with registered(vcenter):
+        assert doctor()["vcenter lab extension"].level is Level.OK
+        with without(vcenter, "Task.Create", "Global.LogEvent"):
+            found = doctor()["vcenter lab extension"]
+    assert found.level is Level.WARN
+    assert "the account lacks 2 of 5: Global.LogEvent, Task.Create" in found.detail
+    assert "andock vcenter unregister" in found.fix
 
 
 def test_where_policy_allows_reads_alone_no_privilege_is_needed(

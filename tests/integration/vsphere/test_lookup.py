@@ -65,6 +65,25 @@ def test_a_name_in_the_index_costs_two_reads_and_no_scan(
     assert calls == {RETRIEVE: 4}
 
 
+def test_a_vm_in_full_says_how_old_its_tags_are(
+    simulator: Simulator, sessions: Sessions, port: PyVmomiVSphere, writer: IndexWriter
+) -> None:
+    vm = simulator.control.create_vm("labelled").id
+    assert port.read_vm(SITE, vm).tags_age is None  # there is no index
+    rows = [replace(row, labels=("team=shop",)) for row in read_rows(sessions)]
+    assert writer.hold()
+    writer.fill(rows, lag=0, tagged=True, tags_lag=5)
+    (found,) = port.find_vms("labelled").rows
+    assert found.labels == ("team=shop",)
+    assert found.tags_age is not None
+    assert 5 <= found.tags_age < 15
+    writer.change([], lag=0, tagged=False)
+    assert port.read_vm(SITE, vm).tags_age is None
+    live = PyVmomiVSphere(sessions, by_tags=(SITE,))
+    assert live.read_vm(SITE, vm).tags_age == 0
+    live.close()
+
+
 def test_a_change_sees_a_namesake_that_the_index_does_not_know_yet(
     simulator: Simulator, sessions: Sessions, port: PyVmomiVSphere, writer: IndexWriter
 ) -> None:

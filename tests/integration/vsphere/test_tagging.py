@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -11,7 +13,7 @@ from config.sites import SecretReference, Vcenter, VcenterTls
 from sandbox.processes import free_port
 from sandbox.vcenter import Vcenter as Simulator
 from tests.integration.vsphere.canned import Answer, Canned
-from workers.vsphere import Sessions, tagging
+from workers.vsphere import PyVmomiVSphere, Sessions, tagging
 from workers.vsphere.tagging import NoTagsError, TagService, read_tags
 
 SITE = "lab"
@@ -63,6 +65,29 @@ def test_more_machines_than_one_call_takes_are_all_read(
     assert reading.tags_of(vms) == wanted
     found = reading.all_tags()
     assert {vm: found[vm] for vm in vms} == wanted
+
+
+def test_threads_of_one_job_ask_once_what_each_tag_is_called(
+    simulator: Simulator, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vms = [simulator.control.create_vm(f"crew-{number}").id for number in range(8)]
+    for number in range(5):
+        simulator.tags.create(f"crew={number}")
+    asked: list[str] = []
+    exchange = TagService._exchange
+
+    def count(service: TagService, method: str, path: str, *more: Any) -> tuple[int, bytes]:
+        asked.extend([path] if path.startswith("/tagging/tag/id:") else [])
+        return exchange(service, method, path, *more)
+
+    monkeypatch.setattr(TagService, "_exchange", count)
+    port = PyVmomiVSphere(sessions)
+    known = port.known_tags(SITE)  # as the plan does, in the job's own thread
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda vm: port.attach_tag(SITE, vm, "crew=3"), vms))
+    port.close()
+    assert len(asked) == len(set(asked)) == len(known)
+    assert all("crew=3" in simulator.tags.of(vm) for vm in vms)
 
 
 def test_a_session_that_is_over_is_made_anew(simulator: Simulator, reading: TagService) -> None:

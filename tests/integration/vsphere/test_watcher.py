@@ -289,6 +289,19 @@ def test_where_tags_decide_there_is_no_index_without_them(
         assert until(running.is_filled)
 
 
+def test_tags_grow_old_until_they_are_read_again(
+    simulator: Simulator, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "TAGS_EVERY", 3600)
+
+    def tags_age() -> float:
+        found = running.index.rows(SITE)
+        return found.tags_age or 0.0 if found is not None else 0.0
+
+    with watching(simulator, ledger, tags_decide=True) as running:
+        assert until(lambda: tags_age() > 3)
+
+
 def test_a_tag_comes_and_goes_without_any_other_change(
     simulator: Simulator, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -270,6 +270,33 @@ def test_info_shows_everything_that_is_known(bench: Any) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("version", "running", "said"),
+    [("old", True, "running, old"), ("current", False, "stopped"), ("none", False, "none")],
+)
+def test_info_says_how_vmware_tools_are(bench: Any, version: str, running: bool, said: str) -> None:
+    bench.vsphere.change(
+        "lab", bench.vsphere.add("lab", "web-01"), tools_version=version, tools_running=running
+    )
+    params = InfoParams(vm="web-01")
+    outcome = VM_INFO.run(params, bench.reader, VM_INFO.find(params, bench.reader))
+    assert dict(outcome.fields)["VMware Tools"] == said
+
+
+@pytest.mark.parametrize(
+    ("age", "notes"),
+    [
+        (0.0, ()),
+        (7.4, ("its tags as they were 7 s ago",)),
+        (None, ("its tags are not known at the moment",)),
+    ],
+)
+def test_info_says_how_old_the_tags_are(bench: Any, age: float | None, notes: tuple[str, ...]) -> None:
+    bench.vsphere.change("lab", bench.vsphere.add("lab", "web-01"), tags_age=age)
+    params = InfoParams(vm="web-01")
+    assert VM_INFO.run(params, bench.reader, VM_INFO.find(params, bench.reader)).notes == notes
+
+
 def test_info_goes_on_when_another_site_is_away_and_says_so(bench: Any) -> None:
     bench.vsphere.add("lab", "web-01")
     bench.vsphere.away["prod-1"] = "connection refused"

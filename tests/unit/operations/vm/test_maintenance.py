@@ -107,7 +107,7 @@ def test_it_says_how_many_vms_are_left_while_it_runs(bench: Any, monkeypatch: py
     monkeypatch.setattr(maintenance, "COUNT_EVERY", 0.0)
     bench.vsphere.slow = 3
     HOST_MAINTENANCE.apply(planned(bench).steps[0], bench.writer)
-    assert bench.watch.texts == ["1 VMs are still on `esx-1`"]
+    assert bench.watch.texts == ["1 VM is still on `esx-1`"]
 
 
 def test_it_is_cancelled_in_vcenter(bench: Any) -> None:

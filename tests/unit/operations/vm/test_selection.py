@@ -12,6 +12,7 @@ from andock.errors import (
     TargetStateError,
 )
 from andock.operations.vm.guest import VM_RESTART, GuestParams
+from andock.operations.vm.inventory import VM_LIST, ListParams
 from andock.operations.vm.power import VM_OFF, PowerParams
 from andock.operations.vm.selection import MOST, Selection, pick
 from andock.ports.vsphere import PowerState
@@ -33,6 +34,20 @@ def names(bench: Any, *vm: str, **options: Any) -> list[str]:
 
 def test_a_pattern_means_all_that_it_fits_on_every_site_by_name(bench: Any) -> None:
     assert names(bench, "web-*") == names(bench, "WEB-?") == ["web-1", "web-2", "web-3", "web-9"]
+
+
+def test_a_pattern_with_brackets_means_what_a_listing_shows_for_it(bench: Any) -> None:
+    assert names(bench, "web-[12]") == names(bench, "lab:WEB-[!3]") == ["web-1", "web-2"]
+    params = ListParams(name="web-[12]")
+    assert [row.name for _, row in VM_LIST.find(params, bench.reader).rows] == ["web-1", "web-2"]
+
+
+def test_a_name_with_brackets_means_the_vm_that_is_called_so(bench: Any) -> None:
+    bench.vsphere.add("lab", "web-[12]")
+    assert names(bench, "WEB-[12]") == names(bench, "/DC0/vm/web-[12]") == ["web-[12]"]
+    params = ListParams(name="web-[12]")
+    found = [row.name for _, row in VM_LIST.find(params, bench.reader).rows]
+    assert found == ["web-1", "web-2", "web-[12]"]
 
 
 def test_a_pattern_may_fit_paths_and_be_of_one_site(bench: Any) -> None:

@@ -53,9 +53,7 @@ class TagService:
     def __init__(
         self, account: Account, patience: Patience | None = None, names: TagNames | None = None
     ) -> None:
-        """`patience` says how long answers to reads are waited for, `names` are those
-        that others know already, and hear of.
-        """
+        """`patience` limits reads; `names` are those that others know already, and hear of."""
         self.site = account.site
         self.patience = patience or Patience(account.site)
         self._account = account

@@ -14,7 +14,9 @@ from andock.ledger import Ledger, failed
 from andock.messages import Actor, Reply, Request, State, make_request_id
 from andock.operation import Plan, Risk, Step, Target
 from andock.policy import Group, Policy, Rule
+from andock.redaction import SHAPES_ONLY
 from andock.routing import Routing
+from andock.seals import StoredPlan, seal_plan
 from andock.signing import load_signer, load_verifier
 from bot.records import LedgerRecords
 from bot.stops import ActorStops
@@ -58,7 +60,9 @@ class Book:
         sealed = load_signer(self.keys, "bot").sign(request)
         self.ledger.accept(request, sealed, dedupe=request.id, record=b"not looked for")
         self.ledger.claim(request.id, 1, "a-worker")
-        self.ledger.note(request.id, "a-worker", {"plan": plan, "digest": plan.digest})
+        stored = StoredPlan(instance=self.ledger.instance, request=request.id, attempt=1, plan=plan)
+        sealed_plan = seal_plan(stored, load_signer(self.keys, "worker"), SHAPES_ONLY)
+        self.ledger.note(request.id, "a-worker", {"plan": sealed_plan, "digest": plan.digest})
         result = failed("rejected", "vault-1 is locked away")
         self.ledger.conclude(request.id, result, State.FAILED, owner="a-worker", record=b"not looked for")
         return request.id

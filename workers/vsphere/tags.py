@@ -79,7 +79,7 @@ class TagsClient(Vcenters):
         key = (threading.get_ident(), site)
         if key not in self._services:
             names = self._tag_names.setdefault(site, TagNames())
-            self._services[key] = TagService(self._sessions.account(site), names)
+            self._services[key] = TagService(self._sessions.account(site), names=names)
         return read_tags(self._services[key], call)
 
     def _change_tags(self, site: str, vm: str, tag: str, *, away: bool) -> None:

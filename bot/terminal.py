@@ -66,7 +66,9 @@ async def _await_end(intake: Intake, request: str, actor: Actor) -> Entry:
             for step in entry.plan.steps:
                 print_line(f"would {step.text}")
             await intake.answer(Click(request, entry.digest, Answer.CANCEL), actor)
-            raise OpsError("This needs your Go ahead: look at the plan above and run it again with --yes.")
+            # as somebody in Slack, --yes stands for the number of targets alone
+            also = ", or in Slack if not only their number asks for it" if actor.in_slack else ""
+            raise OpsError(f"This needs a Go ahead: look at the plan above and ask again with --yes{also}.")
         waits = f"{entry.state.value}: {entry.holder}" if entry.holder else ""
         if waits and waits != said:
             print(waits, file=sys.stderr)  # noqa: T201  a console command

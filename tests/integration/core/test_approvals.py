@@ -244,6 +244,43 @@ def test_the_asker_others_the_host_and_stale_groups_do_not_count(
     assert entry.votes == {}
 
 
+@pytest.fixture
+def lenient(make_runner: Callable[..., Runner], catalogue: Catalogue) -> Runner:
+    """By a rule that lets the asker's own approval count."""
+    asked = POLICY.rules[0].approvals
+    assert asked is not None
+    own = POLICY.rules[0].model_copy(update={"approvals": asked.model_copy(update={"requester": True})})
+    return make_runner(catalogue, POLICY.model_copy(update={"rules": (own,)}))
+
+
+def test_where_a_rule_says_so_the_asker_is_asked_and_counts_as_one_of_those_who_agree(
+    lenient: Runner, ballots: Ballots, world: World, accept: Accept
+) -> None:
+    request = accept("toy poke", params={"toy": ["a"]})
+    entry = perform(lenient, request)
+    assert entry.approval is not None
+    assert entry.approval.people == ("U0LEAD1", "U0LEAD2", "U0OPS1")
+
+    assert "others are still needed" in ballots.approve(request.id, "", OPS)
+    assert world.pokes == []
+    assert "goes ahead now" in ballots.approve(request.id, "", LEAD_1)
+
+    assert perform(lenient, request).state is State.SUCCEEDED
+    assert world.pokes == ["a"]
+
+
+def test_in_whose_name_a_hook_asks_does_not_count_whatever_the_rule_says(
+    lenient: Runner, ballots: Ballots, accept: Accept
+) -> None:
+    request = accept("toy poke", params={"toy": ["a"]}, actor=HOOK)
+    entry = perform(lenient, request)
+    assert entry.approval is not None
+    assert entry.approval.people == ("U0LEAD2", "U0OPS1")
+
+    with pytest.raises(NotAllowedError, match="in their name"):
+        ballots.approve(request.id, "", LEAD_1)
+
+
 def test_each_person_counts_once(ballots: Ballots, asked: Request) -> None:
     ballots.approve(asked.id, "", LEAD_1)
     with pytest.raises(UserError, match="each person counts once"):

@@ -588,6 +588,18 @@ def test_breaking_the_glass_does_not_go_round_the_go_ahead_that_a_rule_asks_for(
     assert perform(runner, request).state is State.SUCCEEDED
 
 
+def test_what_needs_approval_is_refused_on_the_host_where_nobody_could_be_asked(
+    runner: Runner, world: World, accept: Accept
+) -> None:
+    request = accept("toy burn", params={"toy": ["a"]}, actor=HOST, reply=Reply(channel="", private=False))
+
+    refused = failure(perform(runner, request))
+
+    assert "it needs 2 approvals from leads, which cannot be given to this" in refused.sentence
+    assert "(rule: two leads, or a name in an emergency (policy.yaml:12))" in refused.sentence
+    assert world.pokes == []
+
+
 def test_on_the_host_yes_stands_for_the_name_where_the_glass_is_broken(
     runner: Runner, world: World, accept: Accept
 ) -> None:

@@ -19,12 +19,12 @@ from andock.errors import SignatureError
 from andock.ledger import Field
 from andock.locks import Lock
 from andock.means import Means
-from andock.messages import Actor, Purpose, Request, State, Vote, Word
+from andock.messages import CLI_TEAM, Actor, Purpose, Request, State, Vote, Word
 from andock.obstacles import Obstacles
 from andock.operation import Change, Outcome, Params, Plan, Reader, Risk
 from andock.outbox import approver, message
 from andock.ports.records import Halt
-from andock.refusals import ExpiredError, PlanChangedError, ProtectedTargetError
+from andock.refusals import ExpiredError, NotAllowedError, PlanChangedError, ProtectedTargetError
 from andock.rendering.plan import plan_text
 from andock.seals import open_plan
 from andock.verdicts import explain, explain_plan, refusal
@@ -132,12 +132,10 @@ class Negotiation:
         match decision:
             case rules.NeedsApproval():
                 return self._approved(decision, plan)
-            case rules.Allowed(emergency=rules.BreakGlass() as glass):
-                return Agreed(plan, decision.rule, emergency=glass)
             case rules.Allowed():
-                if self._must_confirm(decision, plan) and not self._confirmed(plan):
+                if self._must_confirm(decision, plan) and not self._confirmed(decision, plan):
                     return None
-                return Agreed(plan, decision.rule)
+                return Agreed(plan, decision.rule, emergency=decision.emergency)
             case _:
                 assert_never(decision)
 
@@ -145,14 +143,17 @@ class Negotiation:
 
     def _must_confirm(self, decision: rules.Allowed, plan: Plan) -> bool:
         if decision.confirm or self.operation.risk is Risk.DESTRUCTIVE:
-            return True
+            # whoever breaks the glass on the host has no Slack to say it in: --yes stands for it
+            on_host = self.request.actor.team == CLI_TEAM and decision.emergency is not None
+            return not (on_host and self.request.confirmed)
         many = len(plan.targets) > 1 and self.operation.risk is Risk.DISRUPTIVE
         return many and not self.request.confirmed
 
-    def _confirmed(self, plan: Plan) -> bool:
+    def _confirmed(self, decision: rules.Allowed, plan: Plan) -> bool:
         """Whether the asker said Go ahead to exactly this plan; else it is shown and the request parked."""
         votes = self._open_votes()
         if not votes:
+            self._refuse_unanswerable(decision)
             phrase = plan.phrase if self.operation.risk is Risk.DESTRUCTIVE else ""
             until = str(time.time() + CONFIRM_WITHIN)
             self._ask(State.CONFIRMING, plan, {"answer_by": until, "phrase": phrase}, CONFIRM_WITHIN)
@@ -165,6 +166,15 @@ class Negotiation:
             if self.operation.risk is Risk.DESTRUCTIVE and vote.typed.casefold() != plan.phrase.casefold():
                 raise SignatureError("a stored Go ahead lacks the name that was to be typed")
         return True
+
+    def _refuse_unanswerable(self, decision: rules.Allowed) -> None:
+        """Raises NotAllowedError where only Slack could take the answer, and it was asked on the host."""
+        by_name = self.operation.risk is Risk.DESTRUCTIVE
+        if self.request.actor.team != CLI_TEAM or decision.emergency or not (decision.confirm or by_name):
+            return  # on the host, --yes is the answer
+        asked = "its target's name typed again" if by_name else "a Go ahead to its plan"
+        missing = f"`{self.operation.name}` needs {asked}, which is asked for in Slack alone: do it there"
+        raise NotAllowedError(missing, rule=decision.rule)
 
     # --- other people's word ----------------------------------------------------------------------------
 

@@ -317,6 +317,7 @@ class DeskOperation(Generic[P]):
     backend: Backend = Backend.DESK
     time_limit: timedelta = timedelta(seconds=5)
     examples: tuple[str, ...] = ()
+    on_request: bool = False  # on a request that one may have asked for oneself: then no rule is needed
 
 
 # Any: one catalogue holds operations over all parameter types; each keeps its own checked by mypy inside.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from andock.coverage import Ground, cases_of, decided_before, spoken_of
 from andock.decisions import Approvals
 from andock.detours import detours
-from andock.operation import Operation
+from andock.operation import Operation, Risk
 from andock.rulebook import EVERYONE, Policy, Rule
 
 Members = Mapping[str, frozenset[str]]  # who is in a user group, of those groups that are known
@@ -36,11 +36,15 @@ def review(
             found.append(dead)
             continue
         if rule.approvals is not None:
-            found += _unmet(policy, rule, rule.approvals, members)
+            found += _unmet(policy, _Asked(rule.name, rule.line, rule.to), rule.approvals, members)
             found += (
                 Finding(rule.line, f"`{rule.name}` can be got around: {detour}.", _KEEP_IN)
                 for detour in detours(policy, rule, known, grounds)
             )
+    for freeze in policy.freezes:
+        if freeze.override is not None:
+            asks = _Asked(f"freeze {freeze.name}", freeze.line, _changing(policy), freeze.except_.groups)
+            found += _unmet(policy, asks, freeze.override, members)
     return tuple(sorted(found, key=lambda finding: finding.line))
 
 
@@ -90,21 +94,40 @@ def _matches_nothing(
 # --- approvals that nobody can give -----------------------------------------------------------------------
 
 
-def _unmet(policy: Policy, rule: Rule, need: Approvals, members: Members) -> Iterator[Finding]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What asks for approvals: a rule, or a freeze's override."""
+
+    name: str
+    line: int
+    to: tuple[str, ...]  # groups of whom it speaks; empty: all
+    except_: tuple[str, ...] = ()  # groups whose people need none of it
+
+
+def _changing(policy: Policy) -> tuple[str, ...]:
+    """The groups to which some rule allows more than reading; empty: everybody."""
+    rules = [rule for rule in policy.rules if rule.allow and rule.risk != {Risk.READ}]
+    if any(not rule.to for rule in rules):
+        return ()
+    return tuple(dict.fromkeys(name for rule in rules for name in rule.to))
+
+
+def _unmet(policy: Policy, asks: _Asked, need: Approvals, members: Members) -> Iterator[Finding]:
     approvers, all_known = _people(policy, need.from_, members)
-    askers, askers_known = _people(policy, [name for name in rule.to if name != EVERYONE], members)
-    anybody = not rule.to or EVERYONE in rule.to
+    askers, askers_known = _people(policy, [name for name in asks.to if name != EVERYONE], members)
+    anybody = not asks.to or EVERYONE in asks.to
     asking = approvers if anybody else approvers & askers
-    asked = f"`{rule.name}` asks for {need.count} of {_listed(need.from_)}"
+    asked = f"`{asks.name}` asks for {need.count} of {_listed(need.from_)}"
+    asking -= _people(policy, asks.except_, members)[0]
     if need.requester:
         asking = frozenset()
     if len(approvers) - bool(asking) < need.count:
         if all_known:
-            yield Finding(rule.line, f"{asked}, {_too_few(approvers, asking)}.", _MORE_PEOPLE)
+            yield Finding(asks.line, f"{asked}, {_too_few(approvers, asking)}.", _MORE_PEOPLE)
         else:
-            yield _unknown(rule, asked)
+            yield _unknown(asks, asked)
     elif not (need.requester or asking or askers_known) and len(approvers) == need.count:
-        yield _unknown(rule, asked)
+        yield _unknown(asks, asked)
 
 
 _MORE_PEOPLE = "name more people, or ask for fewer."
@@ -117,9 +140,9 @@ def _too_few(approvers: frozenset[str], asking: frozenset[str]) -> str:
     return f"{there}; {_listed(sorted(asking))} may ask, and cannot approve what they asked for"
 
 
-def _unknown(rule: Rule, asked: str) -> Finding:
+def _unknown(asks: _Asked, asked: str) -> Finding:
     problem = f"{asked}, and who is in their user groups cannot be known here."
-    return Finding(rule.line, problem, "ask where Andock runs.", sure=False)
+    return Finding(asks.line, problem, "ask where Andock runs.", sure=False)
 
 
 def _people(policy: Policy, names: Iterable[str], members: Members) -> tuple[frozenset[str], bool]:

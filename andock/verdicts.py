@@ -48,7 +48,8 @@ def explain(command: str, decision: rules.Decision) -> Outcome:
     match decision:
         case rules.Allowed(emergency=rules.BreakGlass() as glass):
             told = ", ".join(glass.tell)
-            return Outcome(summary=f"Yes, at once, and {told} will hear of it: `{command}` {by}.")
+            when = "after your Go ahead" if decision.confirm else "at once"
+            return Outcome(summary=f"Yes, {when}, and {told} will hear of it: `{command}` {by}.")
         case rules.Allowed(confirm=True):
             return Outcome(summary=f"Yes, after your Go ahead: `{command}` {by}.")
         case rules.Allowed():

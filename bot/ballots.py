@@ -176,11 +176,11 @@ class Ballots:
             self._refuse_unallowed(name, stored, actor, channel)
         self.answer(request, word, actor)
 
-    def cancel(self, request: str, actor: Actor, channel: str) -> None:
-        """Stop a request, by the button under it; the asker may, and whom policy allows it in the channel.
+    def cancel(self, request: str, actor: Actor, channel: str) -> Cancelled:
+        """Stop a request; the asker may, and whom policy allows it in the channel.
 
         Raises:
-            UserError: it is not theirs to say, or it has ended.
+            UserError: it is not theirs to say.
         """
         entry, stored = self._read(request)
         if not stored.actor.asks_for(actor):
@@ -188,12 +188,6 @@ class Ballots:
             if entry.state is State.CONFIRMING:
                 self._refuse_others(stored, actor)
             self._refuse_unallowed("request cancel", stored, actor, channel)
-        if self.stop(request, actor) is Cancelled.HAD_ENDED:
-            raise UserError("It has ended already.")
-
-    def stop(self, request: str, actor: Actor) -> Cancelled:
-        """Stop a request that this person may stop."""
-        _, stored = self._read(request)
         canceller = Canceller(self.ledger, self.doorbell, self.catalogue, self.routing, self.journal)
         return canceller.cancel(stored, actor)
 
@@ -340,6 +334,7 @@ class Voice:
 
     ballots: Ballots
     actor: Actor
+    channel: str  # where they speak
 
     def approve(self, request: str, reason: str) -> str:
         """See the port."""
@@ -363,7 +358,7 @@ class Voice:
 
     def cancel(self, request: str) -> Cancelled:
         """See the port."""
-        return self.ballots.stop(request, self.actor)
+        return self.ballots.cancel(request, self.actor, self.channel)
 
     def review(self, request: str, note: str) -> str:
         """See the port."""

@@ -46,7 +46,7 @@ class Clerk:
         desk = Desk(
             records=self._records(request.actor, request.channel),
             guide=CatalogueGuide(self.catalogue, self._may(request.actor, request.channel)),
-            votes=Voice(self.ballots, request.actor),
+            votes=Voice(self.ballots, request.actor, request.channel),
             user=request.actor.key,
             name=request.actor.name,
             now=time.time(),

@@ -35,6 +35,7 @@ from andock.messages import (
 from andock.operation import DeskOperation, Operation, Risk
 from andock.outbox import message
 from andock.policy import Policy
+from andock.ports.votes import Cancelled
 from andock.quotas import Quotas
 from andock.redaction import Redactor
 from andock.refusals import NotAllowedError, SecretTypedError
@@ -194,6 +195,8 @@ class Intake:
     def _decide(self, question: rules.Question, parsed: ParsedCommand, purpose: Purpose) -> None:
         """Refuse what no rule could allow; the worker decides again on resolved targets."""
         if isinstance(parsed.operation, DeskOperation):
+            if parsed.operation.on_request and purpose is Purpose.PERFORM:
+                return  # whose request it is, the desk looks up and decides
             decision = rules.decide_without_target(self.policy, question)
         else:
             decision = rules.could_allow(self.policy, question)
@@ -356,7 +359,8 @@ class Intake:
                 self.ballots.answer_by_button(click.request, Word(click.word.value), actor, click.channel)
                 return ""
             case Answer.CANCEL:
-                self.ballots.cancel(click.request, actor, click.channel)
+                if self.ballots.cancel(click.request, actor, click.channel) is Cancelled.HAD_ENDED:
+                    raise UserError("It has ended already.")
                 return ""
             case _:
                 assert_never(click.word)

@@ -29,8 +29,10 @@ class NeedsGoAheadError(UserError):
 
     code = "needs_go_ahead"
 
-    def __init__(self, steps: Sequence[str]) -> None:
-        super().__init__("This needs your Go ahead: look at the plan above and run it again with --yes.")
+    def __init__(self, steps: Sequence[str], actor: Actor) -> None:
+        # as somebody in Slack, --yes stands for the number of targets alone
+        also = ", or in Slack if not only their number asks for it" if actor.in_slack else ""
+        super().__init__(f"This needs a Go ahead: look at the plan above and ask again with --yes{also}.")
         self.steps = tuple(steps)
 
 
@@ -77,7 +79,8 @@ async def _await_end(intake: Intake, request: str, actor: Actor) -> Entry:
         if entry.state is State.CONFIRMING:
             stored = open_plan(entry, intake.verifier, intake.ledger.instance)
             await intake.answer(Click(request, entry.digest, Answer.CANCEL), actor)
-            raise NeedsGoAheadError([step.text for step in stored.plan.steps] if stored is not None else [])
+            steps = stored.plan.steps if stored is not None else ()
+            raise NeedsGoAheadError([step.text for step in steps], actor)
         waits = f"{entry.state.value}: {entry.holder}" if entry.holder else ""
         if waits and waits != said:
             print(waits, file=sys.stderr)  # noqa: T201  a console command

@@ -118,8 +118,7 @@ def own_secrets(guarded: Installation) -> dict[str, str]:
         "the bot token": guarded.slack.bot_token,
         "the app token": guarded.slack.app_token,
         "the signing secret": guarded.slack.signing_secret,
-        "key of bot": (keys / "bot.key").read_text().strip(),
-        "key of worker": (keys / "worker.key").read_text().strip(),
+        **{f"key of {path.stem}": path.read_text().strip() for path in keys.glob("*.key")},
     }
 
 
@@ -241,6 +240,13 @@ def look_back(guarded: Installation, talk: Chat) -> str:
     return "\n".join(said)
 
 
+def export_the_record(guarded: Installation) -> str:
+    """The whole audit record, in both formats."""
+    formats = [guarded.command("audit", "export", "--format", name) for name in ("jsonl", "csv")]
+    assert [(code, bool(out)) for code, out, _ in formats] == [(0, True), (0, True)]
+    return "\n".join(out + err for _, out, err in formats)
+
+
 def wait_for_the_end(guarded: Installation) -> None:
     """Until the spy has written all of it."""
     for _ in range(30):
@@ -249,6 +255,7 @@ def wait_for_the_end(guarded: Installation) -> None:
     raise TimeoutError("the spy did not come to its end")
 
 
+@pytest.mark.timeout(240)  # some thirty commands, half of them by processes of their own
 def test_none_of_the_planted_secrets_is_found_anywhere(
     guarded: Installation, talk: Chat, planted: Planted
 ) -> None:
@@ -262,17 +269,24 @@ def test_none_of_the_planted_secrets_is_found_anywhere(
         machine := meet_a_machine_that_bears_one(guarded, talk, planted),
         typed := type_them(guarded, talk, planted),
         back := look_back(guarded, talk),
+        exported := export_the_record(guarded),
     ]
 
     everything = {**planted.everything, **own_secrets(guarded)}
+    assert {"key of audit", "key of bot", "key of recorder", "key of worker"} <= everything.keys()
     assert find_leaks(guarded, everything, "\n".join(said)) == []
     # and each was met: what was hidden left its mark
     assert len(planted.named) + len(planted.shaped) >= 20
-    assert [text.count("[redacted]") > 0 for text in said] == [True, True, True, True, False, True]
+    assert [text.count("[redacted]") > 0 for text in said] == [
+        *[True] * 4,
+        False,
+        *[True] * 2,
+    ]
     assert said[2].count("[redacted]") >= 4
     assert "no plan with a secret is stored" in machine
     assert typed.count(ADVICE) == 8
     assert back.count("[redacted]") >= 30
+    assert exported.count("vm off faulty") >= 6  # of three requests, in two formats
 
 
 def test_only_the_process_that_should_know_a_secret_says_that_it_cannot_read_it(

@@ -18,6 +18,7 @@ from andock.errors import (
     TargetStateError,
 )
 from andock.operation import Mark, Plan, Reader, Step, Writer
+from andock.operations.container.replicas import ENDING, warn_of_last
 from andock.operations.container.selection import Changing, select
 from andock.operations.container.targets import target_of
 from andock.ports.containers import Container, ContainerRow
@@ -50,7 +51,8 @@ def plan_each(
         if row.id in selected.named or not rows:
             raise TargetStateError(row.name, actual=row.state, wanted=wanted)
     steps = tuple(step_of(row, action, f"{action} `{row.name}` ({row.state})", args or {}) for row in rows)
-    return params.plan_of(steps, (*selected.warnings, *_tell_idle(idle)))
+    last = warn_of_last(rows, ctx) if action in ENDING else ()
+    return params.plan_of(steps, (*selected.warnings, *_tell_idle(idle), *last))
 
 
 def step_of(row: ContainerRow, action: str, text: str, args: Mapping[str, JsonValue]) -> Step:

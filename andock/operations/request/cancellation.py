@@ -27,6 +27,7 @@ def cancel_request(params: CancelParams, desk: Desk) -> Outcome:
 
     Raises:
         TargetNotFoundError: there is none with this id that the person may see.
+        NotAllowedError: they neither asked for it nor are let by a rule.
         UserError: it had ended already.
     """
     row = desk.records.show(params.id)
@@ -53,4 +54,5 @@ REQUEST_CANCEL = DeskOperation(
     risk=Risk.CHANGE,
     run=cancel_request,
     examples=("request cancel rk3mp8d2qxvw",),
+    on_request=True,
 )

@@ -36,7 +36,7 @@ def canceller(ledger: Ledger, journal: Journal) -> Canceller:
     return Canceller(ledger, Doorbell(ledger.redis, instance), load_catalogue(), routing, journal)
 
 
-def accept(ledger: Ledger, signer: Signer, user: str = "U0OPS1") -> Request:
+def accept(ledger: Ledger, signer: Signer, user: str = "U0OPS1", team: str = "T1") -> Request:
     now = time.time()
     request = Request(
         id=make_request_id(),
@@ -44,7 +44,7 @@ def accept(ledger: Ledger, signer: Signer, user: str = "U0OPS1") -> Request:
         operation="vm off",
         params={"vm": ["web-01"]},
         command="vm off web-01",
-        actor=Actor(team="T1", user=user, name="ops-1"),
+        actor=Actor(team=team, user=user, name="ops-1"),
         channel="C0OPS",
         reply=Reply(channel="C0OPS", private=False),
         accepted_at=now,
@@ -163,6 +163,39 @@ def test_the_button_is_the_askers_and_of_whom_policy_lets_cancel(door: Door) -> 
         request = door.requests()[0].id
         door.ledger.claim(request, 1, "me")
         assert bool(click(door, request, user, Answer.CANCEL).cancelled_by) is cancels, user
+
+
+READER = "U0LEAD1"  # whom no rule lets change anything
+
+
+@pytest.mark.parametrize(("user", "may"), [(READER, True), ("U0OPS1", True), ("U0LEAD2", False)])
+def test_by_text_too_it_is_the_askers_and_of_whom_policy_lets_cancel(
+    door: Door, signer: Signer, user: str, may: bool
+) -> None:
+    request = accept(door.ledger, signer, READER, team=door.slack.team_id)
+    door.ledger.claim(request.id, 1, "me")
+
+    door.slash(f"request cancel {request.id}", user=user)
+
+    entry = door.ledger.read(request.id)
+    assert entry is not None
+    assert bool(entry.cancelled_by) is may
+    said = door.ledger.recent(actor=None, limit=1)[0].result
+    assert isinstance(said, Succeeded if may else Failed)
+    assert may or (isinstance(said, Failed) and said.code == "not_allowed")
+
+
+def test_by_text_too_a_plan_that_waits_for_its_askers_answer_is_theirs_alone(door: Door) -> None:
+    door.slash("vm off web-01")
+    request = door.requests()[0].id
+    door.ledger.claim(request, 1, "me")
+    door.ledger.park(request, "me", State.CONFIRMING, {}, look_again=60_000)
+
+    door.slash(f"request cancel {request}", user="U0OPS2")
+
+    entry = door.ledger.read(request)
+    assert entry is not None
+    assert entry.state is State.CONFIRMING
 
 
 @pytest.mark.parametrize("answer", [Answer.GO_ON, Answer.ROLL_BACK])

@@ -83,13 +83,21 @@ def test_a_new_policy_counts_without_a_restart(desk: Door) -> None:
     assert desk.process.alive
 
 
-def test_sighup_is_heard_and_kills_nothing(desk: Door) -> None:
-    os.kill(desk.process.pid, signal.SIGHUP)
-    write(desk, POLICY.replace("[everyone]", "[ops]"))
-    os.kill(desk.process.pid, signal.SIGHUP)
+def test_sighup_alone_has_the_file_read_again_and_kills_nothing(
+    start_bot: StartBot, redis_server: RedisServer
+) -> None:
+    door = start_bot(redis_server, module="tests.patient")
+    door.pretend_workers()
+    os.kill(door.process.pid, signal.SIGHUP)
+    assert "Working on" in door.slash("vm list", user="U0LEAD1").text
+    write(door, POLICY.replace("[everyone]", "[ops]"))
+    os.utime(door.config / "policy.yaml", (time.time() - 60, time.time() - 60))
+    assert "Working on" in door.slash("vm list", user="U0LEAD1").text  # by itself it looks once an hour
 
-    assert until(lambda: "Not allowed" in desk.slash("vm list", user="U0LEAD1").text)
-    assert desk.process.alive
+    os.kill(door.process.pid, signal.SIGHUP)
+
+    assert until(lambda: "Not allowed" in door.slash("vm list", user="U0LEAD1").text)
+    assert door.process.alive
 
 
 def test_a_broken_policy_is_told_once_the_one_before_it_counts_and_its_mending_is_told(desk: Door) -> None:

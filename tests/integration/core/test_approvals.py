@@ -20,7 +20,7 @@ from andock.entries import Entry
 from andock.errors import SignatureError, UserError
 from andock.ledger import Ledger
 from andock.memberships import Membership, Roster
-from andock.messages import Actor, Failed, Request, State, Vote, Word
+from andock.messages import Actor, Failed, Reply, Request, State, Vote, Word
 from andock.operation import (
     Backend,
     Change,
@@ -53,6 +53,7 @@ LEAD_1 = Actor(team="T1", user="U0LEAD1", name="lead-1")
 LEAD_2 = Actor(team="T1", user="U0LEAD2", name="lead-2")
 DBA = Actor(team="T1", user="U0DBA1", name="dba-1", usergroups=("S0DBA",))
 OTHER = Actor(team="T1", user="U0OPS2", name="ops-2")
+HOST = Actor(team="cli", user="cli:root", name="root on the host")
 HOOK = Actor(team="hook", user="hook:ci", name="hook ci for lead-1", author=LEAD_1.key)
 
 
@@ -97,6 +98,7 @@ POLICY = Policy(
     groups={
         "ops": Group(users=frozenset({"U0OPS1", "U0OPS2", "hook:ci"})),
         "leads": Group(users=frozenset({"U0LEAD1", "U0LEAD2", "U0OPS1", "cli:root"})),
+        "host": Group(users=frozenset({"cli:root"})),
         "dba": Group(usergroups=frozenset({"S0DBA"})),
     },
     rules=(
@@ -109,37 +111,38 @@ POLICY = Policy(
             line=3,
         ),
         Rule(name="typed", allow=("toy smash",), to=("ops",), line=9),
+        Rule(
+            name="two leads, or a name in an emergency",
+            allow=("toy burn",),
+            to=("ops", "host"),
+            approvals=Approvals.model_validate({"count": 2, "from": ["leads"], "within": "10m"}),
+            break_glass=BreakGlass(to=("ops", "host"), tell=("leads",)),
+            line=12,
+        ),
     ),
 )
 
 
 @pytest.fixture
 def catalogue(world: World) -> Catalogue:
-    poke = Change(
-        name="toy poke",
-        summary="Poke toys.",
-        params=ToyParams,
-        backend=Backend.VSPHERE,
-        risk=Risk.DISRUPTIVE,
-        plan=world.plan,
-        apply=world.apply,
-        settle=world.settle,
-        time_limit=timedelta(seconds=20),
-        examples=("toy poke a",),
+    risks = {"poke": Risk.DISRUPTIVE, "smash": Risk.DESTRUCTIVE, "burn": Risk.DESTRUCTIVE}
+    return Catalogue(
+        tuple(
+            Change(
+                name=f"toy {verb}",
+                summary=f"{verb.title()} toys.",
+                params=ToyParams,
+                backend=Backend.VSPHERE,
+                risk=risk,
+                plan=world.plan,
+                apply=world.apply,
+                settle=world.settle,
+                time_limit=timedelta(seconds=20),
+                examples=(f"toy {verb} a",),
+            )
+            for verb, risk in risks.items()
+        )
     )
-    smash = Change(
-        name="toy smash",
-        summary="Smash toys.",
-        params=ToyParams,
-        backend=Backend.VSPHERE,
-        risk=Risk.DESTRUCTIVE,
-        plan=world.plan,
-        apply=world.apply,
-        settle=world.settle,
-        time_limit=timedelta(seconds=20),
-        examples=("toy smash a",),
-    )
-    return Catalogue((poke, smash))
 
 
 @pytest.fixture
@@ -229,7 +232,7 @@ def test_the_message_the_approvers_and_the_needs_are_stored_with_the_plan(
     [
         (OPS, "nobody approves their own request"),
         (OTHER, "only leads, dba can answer this"),
-        (Actor(team="cli", user="cli:root", name="root on the host"), "only leads, dba can answer this"),
+        (HOST, "only leads, dba can answer this"),
         (DBA.model_copy(update={"groups_at": time.time() - 1200}), "has not said for 15 minutes"),
     ],
 )
@@ -241,6 +244,43 @@ def test_the_asker_others_the_host_and_stale_groups_do_not_count(
     entry = ledger.read(asked.id)
     assert entry is not None
     assert entry.votes == {}
+
+
+@pytest.fixture
+def lenient(make_runner: Callable[..., Runner], catalogue: Catalogue) -> Runner:
+    """By a rule that lets the asker's own approval count."""
+    asked = POLICY.rules[0].approvals
+    assert asked is not None
+    own = POLICY.rules[0].model_copy(update={"approvals": asked.model_copy(update={"requester": True})})
+    return make_runner(catalogue, POLICY.model_copy(update={"rules": (own,)}))
+
+
+def test_where_a_rule_says_so_the_asker_is_asked_and_counts_as_one_of_those_who_agree(
+    lenient: Runner, ballots: Ballots, world: World, accept: Accept
+) -> None:
+    request = accept("toy poke", params={"toy": ["a"]})
+    entry = perform(lenient, request)
+    assert entry.approval is not None
+    assert entry.approval.people == ("U0LEAD1", "U0LEAD2", "U0OPS1")
+
+    assert "others are still needed" in ballots.approve(request.id, "", OPS)
+    assert world.pokes == []
+    assert "goes ahead now" in ballots.approve(request.id, "", LEAD_1)
+
+    assert perform(lenient, request).state is State.SUCCEEDED
+    assert world.pokes == ["a"]
+
+
+def test_in_whose_name_a_hook_asks_does_not_count_whatever_the_rule_says(
+    lenient: Runner, ballots: Ballots, accept: Accept
+) -> None:
+    request = accept("toy poke", params={"toy": ["a"]}, actor=HOOK)
+    entry = perform(lenient, request)
+    assert entry.approval is not None
+    assert entry.approval.people == ("U0LEAD2", "U0OPS1")
+
+    with pytest.raises(NotAllowedError, match="in their name"):
+        ballots.approve(request.id, "", LEAD_1)
 
 
 def test_each_person_counts_once(ballots: Ballots, asked: Request) -> None:
@@ -563,6 +603,89 @@ def test_breaking_the_glass_goes_ahead_at_once_is_told_recorded_and_to_be_review
     assert "is reviewed" in ballots.review(request.id, LEAD_1, "right thing to do")
     with pytest.raises(UserError, match="No review"):
         ballots.review(request.id, LEAD_2)
+
+
+def test_breaking_the_glass_does_not_go_round_the_name_that_is_typed_again(
+    runner: Runner, ballots: Ballots, ledger: Ledger, verifier: Verifier, world: World, accept: Accept
+) -> None:
+    request = accept("toy burn", params={"toy": ["a"]}, emergency="it leaks", confirmed=True)
+
+    entry = perform(runner, request)
+
+    assert (entry.state, entry.phrase) == (State.CONFIRMING, "a")
+    assert world.pokes == []
+    assert Event.BROKE_GLASS not in [record.event for record in records(ledger, verifier)]
+    ballots.go_ahead(request.id, entry.digest, OPS, "a")
+    assert perform(runner, request).state is State.SUCCEEDED
+    assert world.pokes == ["a"]
+    assert Event.BROKE_GLASS in [record.event for record in records(ledger, verifier)]
+
+
+def test_breaking_the_glass_does_not_go_round_the_go_ahead_that_a_rule_asks_for(
+    make_runner: Callable[..., Runner], catalogue: Catalogue, ballots: Ballots, world: World, accept: Accept
+) -> None:
+    first = POLICY.rules[0].model_copy(update={"confirm": True})
+    runner = make_runner(catalogue, POLICY.model_copy(update={"rules": (first,)}))
+    request = accept("toy poke", params={"toy": ["a"]}, emergency="it leaks", confirmed=True)
+
+    entry = perform(runner, request)
+
+    assert (entry.state, entry.phrase) == (State.CONFIRMING, "")
+    assert world.pokes == []
+    ballots.go_ahead(request.id, entry.digest, OPS)
+    assert perform(runner, request).state is State.SUCCEEDED
+
+
+def test_what_needs_approval_is_refused_on_the_host_where_nobody_could_be_asked(
+    runner: Runner, world: World, accept: Accept
+) -> None:
+    request = accept("toy burn", params={"toy": ["a"]}, actor=HOST, reply=Reply(channel="", private=False))
+
+    refused = failure(perform(runner, request))
+
+    assert "it needs 2 approvals from leads, which cannot be given to this" in refused.sentence
+    assert "(rule: two leads, or a name in an emergency (policy.yaml:12))" in refused.sentence
+    assert world.pokes == []
+
+
+def test_on_the_host_yes_stands_for_the_name_where_the_glass_is_broken(
+    runner: Runner, world: World, accept: Accept
+) -> None:
+    reply = Reply(channel="", private=False)
+    asked = accept("toy burn", params={"toy": ["a"]}, actor=HOST, reply=reply, emergency="it leaks")
+    assert perform(runner, asked).state is State.CONFIRMING
+    assert world.pokes == []
+
+    sure = accept(
+        "toy burn", params={"toy": ["a"]}, actor=HOST, reply=reply, emergency="it leaks", confirmed=True
+    )
+    assert perform(runner, sure).state is State.SUCCEEDED
+    assert world.pokes == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "confirm", "asked"),
+    [("toy smash", False, "its target's name typed again"), ("toy poke", True, "a Go ahead to its plan")],
+)
+def test_on_the_host_yes_stands_for_nothing_else_and_that_is_said(
+    make_runner: Callable[..., Runner],
+    catalogue: Catalogue,
+    world: World,
+    accept: Accept,
+    operation: str,
+    confirm: bool,
+    asked: str,
+) -> None:
+    rule = Rule(name="the host", allow=("*",), to=("host",), confirm=confirm)
+    runner = make_runner(catalogue, POLICY.model_copy(update={"rules": (rule,)}))
+    reply = Reply(channel="", private=False)
+    request = accept(operation, params={"toy": ["a"]}, actor=HOST, reply=reply, confirmed=True)
+
+    refused = failure(perform(runner, request))
+
+    assert f"`{operation}` needs {asked}, which is asked for in Slack alone" in refused.sentence
+    assert refused.changed == "nothing"
+    assert world.pokes == []
 
 
 # --- what is destroyed -----------------------------------------------------------------------------------

@@ -92,8 +92,11 @@ def vcenter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vcenter]:
     simulator.stop()
 
 
-@pytest.fixture
-def post(redis_server: RedisServer, vcenter: Vcenter, keys: Path, tmp_path: Path) -> Iterator[Post]:
+@pytest.fixture(params=["workers"])
+def post(
+    request: pytest.FixtureRequest, redis_server: RedisServer, vcenter: Vcenter, keys: Path, tmp_path: Path
+) -> Iterator[Post]:
+    """Started by the module that a test names; `tests.patient workers` looks at policy.yaml once an hour."""
     instance = f"t{secrets.token_hex(4)}"
     sites = SITES.format(instance=instance, host=vcenter.host, port=vcenter.port, user=vcenter.user)
     (tmp_path / "sites.yaml").write_text(sites)
@@ -105,7 +108,7 @@ def post(redis_server: RedisServer, vcenter: Vcenter, keys: Path, tmp_path: Path
         "ANDOCK_KEYS_DIR": str(keys),
         "LAB_PASSWORD": vcenter.password,
     }
-    argv = [sys.executable, "-m", "workers", "rq", "vsphere", "vsphere", "read"]
+    argv = [sys.executable, "-m", *request.param.split(), "rq", "vsphere", "vsphere", "read"]
     worker = start(argv, log=tmp_path / "log", cwd=ROOT, env=env)
     redis = connect(redis_server.url)
     name = f"rq:workers:{queue_name(instance, 'vsphere', 'read')}"
@@ -131,11 +134,15 @@ def test_the_policy_as_it_is_when_the_job_begins_decides(post: Post) -> None:
     assert until(lambda: post.ask(**known) == "allowed")
 
 
-def test_a_worker_told_to_look_again_lives_on(post: Post) -> None:
+@pytest.mark.parametrize("post", ["tests.patient workers"], indirect=True)
+def test_a_worker_looks_again_when_it_is_told_to_and_lives_on(post: Post) -> None:
+    known = {"usergroups": ("S0OPS",), "groups_at": time.time()}
     post.write(DENIED)
+    assert post.ask(**known) == "allowed"
+
     os.kill(post.worker.pid, signal.SIGHUP)
 
-    assert until(lambda: "nobody reads" in post.ask())
+    assert until(lambda: "nobody reads" in post.ask(**known))
     assert post.worker.alive
 
 

@@ -31,6 +31,7 @@ from andock.operation import (
 )
 from bot.grammar import grammar_of
 from bot.parsing import Options, ParsedCommand, check_grammars, parse, parse_words, unparse, usage_of
+from bot.words import quote
 
 
 class Kind(StrEnum):
@@ -292,6 +293,14 @@ def test_canonical_text(catalogue: Catalogue) -> None:
     parsed = parse('vm restart "web 01" b --grace 5400s --at-once 1 --engine lab', catalogue)
     assert unparse(parsed) == 'vm restart "web 01" b --grace 1h30m --site lab'
     assert unparse(parse("vm restart -- -a", catalogue)) == "vm restart -- -a"
+
+
+@pytest.mark.parametrize("reason", ["down", 'the "shop" is down', "--plan", "it's -- gone", "a=b"])
+def test_the_reason_to_break_the_glass_comes_back_as_it_was_given(catalogue: Catalogue, reason: str) -> None:
+    parsed = parse(f"vm restart a --break-glass={quote(reason)} --yes", catalogue)
+    assert (parsed.options.break_glass, parsed.options.plan) == (reason, False)
+    assert parsed.params == parse("vm restart a", catalogue).params
+    assert parse(unparse(parsed), catalogue) == parsed
 
 
 def test_every_example_of_the_repository_parses_and_comes_back() -> None:

@@ -287,6 +287,49 @@ def test_an_asker_who_may_be_an_approver_is_unknown_too(check: Check) -> None:
     assert "`U0LEAD1` may ask" in check(rules, {"S0DBA": frozenset({"U0LEAD1"})})[0].problem
 
 
+def frozen(override: str, excepted: str = "") -> str:
+    """Operators change things, leads only look; and a freeze with this override."""
+    return f"""
+  - {{name: changes, allow: ["*"], to: [ops]}}
+  - {{name: reads, allow: ["*"], risk: [read], to: [leads]}}
+freezes:
+  - name: quiet
+    from: 2026-12-18T18:00
+    to: 2027-01-04T08:00
+    except: {{groups: [{excepted}]}}
+    override: {override}
+"""
+
+
+@pytest.mark.parametrize(
+    ("freeze", "problem"),
+    [
+        (frozen("{count: 3, from: [leads]}"), "asks for 3 of `leads`, and 2 people are there."),
+        (frozen("{count: 1, from: [nobody]}"), "asks for 1 of `nobody`, and 0 people are there."),
+        (frozen("{count: 1, from: [night]}"), "`U0OPS1` may ask, and cannot approve what they asked for."),
+    ],
+)
+def test_an_override_of_a_freeze_that_nobody_could_give(check: Check, freeze: str, problem: str) -> None:
+    (found,) = check(freeze, {"S0OPS": frozenset()})
+
+    assert found.sure
+    assert "freeze quiet" in found.problem
+    assert problem in found.problem
+    assert found.line == FIRST + 4
+
+
+@pytest.mark.parametrize(
+    "freeze",
+    [
+        frozen("{count: 2, from: [leads]}"),  # who may not change anything never asks for it
+        frozen("{count: 1, from: [night], requester: true}"),
+        frozen("{count: 1, from: [night]}", "night"),  # who needs none
+    ],
+)
+def test_an_override_of_a_freeze_that_can_be_given(check: Check, freeze: str) -> None:
+    assert check(freeze, {"S0OPS": frozenset()}) == ()
+
+
 # --- ways around approvals --------------------------------------------------------------------------------
 
 ASKS = (

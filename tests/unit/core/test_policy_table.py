@@ -9,6 +9,7 @@ import pytest
 
 from andock.catalogue import load_catalogue
 from andock.coverage import Ground
+from andock.freezes import Freeze
 from andock.patterns import Globs
 from andock.policy import Denied, Policy, Rule, could_allow
 from andock.review import review
@@ -66,6 +67,11 @@ def slackened() -> Iterator[tuple[str, int, Rule]]:
             if getattr(rule, name):
                 empty = Rule(name="x", allow=("*",)).__dict__[name]
                 yield f"{rule.name}: {name}", index, rule.model_copy(update={name: empty})
+        if rule.approvals is not None:
+            alone = rule.model_copy(update={"approvals": None, "break_glass": None})
+            yield f"{rule.name}: approvals", index, alone
+        if rule.break_glass is not None:
+            yield f"{rule.name}: break_glass", index, rule.model_copy(update={"break_glass": None})
         for name in ("allow", "deny", "targets"):
             for glob in getattr(rule, name) if len(getattr(rule, name)) > 1 else ():
                 fewer = Globs(other for other in getattr(rule, name) if other != glob)
@@ -82,3 +88,32 @@ def test_without_any_one_condition_of_a_rule_a_case_comes_out_otherwise(index: i
     rules = (*POLICY.rules[:index], rule, *POLICY.rules[index + 1 :])
 
     assert differs(POLICY.model_copy(update={"rules": rules}))
+
+
+def thawed() -> Iterator[tuple[str, int, Freeze | None]]:
+    """Each freeze left out, and with one of the things that it says left out."""
+    for index, freeze in enumerate(POLICY.freezes):
+        yield freeze.name, index, None
+        yield f"{freeze.name}: environments", index, freeze.model_copy(update={"environments": frozenset()})
+        yield f"{freeze.name}: zone", index, freeze.model_copy(update={"zone": "UTC"})
+        if freeze.override is not None:
+            yield f"{freeze.name}: override", index, freeze.model_copy(update={"override": None})
+        excepted = freeze.except_
+        for name in ("operations", "groups"):
+            for one in getattr(excepted, name):
+                left = tuple(other for other in getattr(excepted, name) if other != one)
+                fewer = excepted.model_copy(update={name: left})
+                yield f"{freeze.name}: except {one}", index, freeze.model_copy(update={"except_": fewer})
+
+
+THAWED = list(thawed())
+
+
+@pytest.mark.parametrize(("index", "freeze"), [item[1:] for item in THAWED], ids=[item[0] for item in THAWED])
+def test_without_any_one_freeze_or_what_it_says_a_case_comes_out_otherwise(
+    index: int, freeze: Freeze | None
+) -> None:
+    left = (freeze,) if freeze is not None else ()
+    freezes = (*POLICY.freezes[:index], *left, *POLICY.freezes[index + 1 :])
+
+    assert differs(POLICY.model_copy(update={"freezes": freezes}))

@@ -18,7 +18,7 @@ from andock.emergency import break_glass
 from andock.entries import Entry, StepMark
 from andock.errors import BackendUnavailableError, Changed, LeaseLostError, OpsError, SignatureError
 from andock.means import Means
-from andock.messages import Failed, Request, State, Succeeded, Vote, Word
+from andock.messages import Actor, Failed, Request, State, Succeeded, Vote, Word
 from andock.operation import Change, Done, Mark, NotDone, Params, Phase, Plan, Reader, Step, Unknown
 from andock.outbox import MIRROR, message
 from andock.refusals import ExpiredError
@@ -54,6 +54,8 @@ class Execution:
         self.reader = reader
         self.checkpoints = Checkpoints(attempt, entry.marks, self._record_task)
         self.plan = entry.plan or Plan(batches=())
+        self.rule = entry.rule  # by which it goes ahead
+        self.approvers: tuple[Actor, ...] = ()
 
     @property
     def marks(self) -> Mapping[int, StepMark]:
@@ -77,7 +79,8 @@ class Execution:
     def _agree(self) -> bool:
         """Come to a plan that may be done now; False when the request was ended or parked instead."""
         match self._negotiation().reach():
-            case Answered(outcome=outcome):
+            case Answered(outcome=outcome, rule=rule):
+                self.rule = rule
                 self._finish(Succeeded(outcome=outcome), State.SUCCEEDED)
                 return False
             case Parked():
@@ -98,10 +101,10 @@ class Execution:
         Raises:
             BackendUnavailableError: the recorder does not confirm it.
         """
-        plan = agreed.plan
+        plan, self.rule, self.approvers = agreed.plan, agreed.rule, agreed.approvers
         self.attempt.note({"plan": plan, "digest": plan.digest})
         if agreed.emergency is not None:
-            break_glass(self.means, self.request, plan, agreed.rule, agreed.emergency)
+            break_glass(self.means, self.request, plan, agreed.rule, agreed.emergency, agreed.as_of)
         record = record_of(
             self.request,
             Event.STARTED,
@@ -110,6 +113,7 @@ class Execution:
             rule=agreed.rule,
             approvers=agreed.approvers,
             result="emergency" if agreed.emergency else "",
+            text=agreed.as_of,
         )
         journal = self.means.journal
         journal.await_recorded(journal.write(record), record)
@@ -269,7 +273,15 @@ class Execution:
             owner=self.attempt.owner,
             messages=messages,
             record=self.means.journal.seal(
-                record_of_end(self.request, result, state, plan=self.plan, attempt=self.attempt.number)
+                record_of_end(
+                    self.request,
+                    result,
+                    state,
+                    plan=self.plan,
+                    attempt=self.attempt.number,
+                    rule=self.rule,
+                    approvers=self.approvers,
+                )
             ),
         )
 

@@ -107,7 +107,9 @@ class Ballots:
         self._gives(self._asked(entry), actor, stored.actor)
         because = f": {reason}" if reason else ""
         result = failed("not_approved", f"{actor.name} said No{because}")
-        record = record_of(stored, Event.DENIED, plan=entry.plan, result="denied", text=reason, by=actor)
+        record = record_of(
+            stored, Event.DENIED, plan=entry.plan, rule=entry.rule, result="denied", text=reason, by=actor
+        )
         if not self.ledger.conclude(
             request,
             result,
@@ -128,7 +130,7 @@ class Ballots:
         entry, stored = self._read(request)
         self._refuse_others(stored, actor)
         result = failed("cancelled", f"Withdrawn by {actor.name} before anything was done.")
-        record = record_of(stored, Event.WITHDRAWN, plan=entry.plan, result="cancelled")
+        record = record_of(stored, Event.WITHDRAWN, plan=entry.plan, rule=entry.rule, result="cancelled")
         if entry.marks or not self.ledger.conclude(
             request,
             result,
@@ -266,7 +268,7 @@ class Ballots:
             stored,
             Event.APPROVED,
             plan=entry.plan,
-            rule=entry.approval.rule if entry.approval else "",
+            rule=entry.rule,
             result=vote.word.value,
             text=vote.reason,
             by=vote.actor,

@@ -172,7 +172,7 @@ class Janitor:
 
     def _end(self, entry: Entry, result: Failed, state: State) -> None:
         try:
-            record = record_of_end(self._open(entry), result, state, plan=entry.plan)
+            record = record_of_end(self._open(entry), result, state, plan=entry.plan, rule=entry.rule)
         except SignatureError:
             record = AuditRecord(event=Event.REFUSED, request=entry.id, text=result.sentence)
         self.ledger.conclude(

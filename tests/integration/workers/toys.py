@@ -125,6 +125,8 @@ def make_catalogue(world: World) -> Catalogue:
         ctx.checkpoint(ctx.mark)
         if step.args["how"] == "hang before the call":
             world.hang()
+        if step.args["how"] == "crash":
+            world.obey("crash")
         world.add(f"poke:{step.target.name}")
         if step.args["how"] == "hang after the call":
             world.hang()

@@ -76,7 +76,7 @@ class Negotiation:
     @cached_property
     def obstacles(self) -> Obstacles:
         """Freezes and locks, as this request meets them."""
-        return Obstacles(self.means.ledger, self.means.verifier, self.means.policy, self.request)
+        return Obstacles(self.means.journal, self.means.policy, self.request)
 
     def reach(self) -> Agreement:
         """Plan, decide, ask whom policy wants asked, and hold the targets.

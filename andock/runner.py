@@ -52,7 +52,7 @@ class Runner(Means):
                 request=request.id,
                 ports=ports,
                 display=display,
-                warn=Obstacles(self.ledger, self.verifier, self.policy, request).warn,
+                warn=Obstacles(self.journal, self.policy, request).warn,
             )
             match operation:
                 case Read():

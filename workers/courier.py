@@ -20,6 +20,7 @@ from andock.messages import Failed, Notice, Request, State
 from andock.operation import Attachment
 from andock.outbox import APPROVER, MIRROR, NOTICE, REMINDER, Due, Outbox
 from andock.outputs import Outputs
+from andock.rejections import Kind, Rejections
 from andock.rendering.message import Rendered
 from andock.rendering.notices import still_waits
 from andock.rendering.request import render_request
@@ -117,6 +118,7 @@ class Courier:
     def __init__(self, ledger: Ledger, journal: Journal, verifier: Verifier, slack: WebClient) -> None:
         self._ledger = ledger
         self._journal = journal
+        self._rejections = Rejections(journal)
         self._outbox = Outbox(ledger)
         self._outputs = Outputs(ledger)
         self._votes = Votes(ledger)
@@ -171,6 +173,7 @@ class Courier:
             request = self._verifier.open(entry.sealed, Request, by="bot")
         except SignatureError:
             log.warning("forged_request_not_answered")
+            self._rejections.record(Kind.REQUEST, "no bot signed it", content=entry.sealed, request=entry.id)
             return None
         silent = request.reply.private and not request.reply.direct and not entry.state.ended
         if not request.reply.channel or silent:
@@ -191,8 +194,9 @@ class Courier:
         """Post words that belong to no request."""
         try:
             notice = self._outbox.read_notice(due.request, self._verifier)
-        except SignatureError:
+        except SignatureError as error:
             log.warning("forged_notice_not_said")
+            self._rejections.record(Kind.NOTICE, error.sentence)
             return 0
         if notice is None:
             return 0

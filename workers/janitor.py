@@ -20,6 +20,7 @@ from andock.messages import Failed, Notice, Request, State
 from andock.operation import Operation
 from andock.outbox import REMINDER, Due, Outbox, message
 from andock.refusals import ExpiredError
+from andock.rejections import Kind, Rejections
 from andock.rendering.notices import review_overdue
 from andock.routing import Routing
 from andock.signing import Verifier
@@ -47,6 +48,11 @@ class Janitor:
     def outbox(self) -> Outbox:
         """Where reminders go."""
         return Outbox(self.ledger)
+
+    @property
+    def rejections(self) -> Rejections:
+        """What was refused, on record."""
+        return Rejections(self.journal)
 
     @property
     def votes(self) -> Votes:
@@ -82,6 +88,7 @@ class Janitor:
                 log.error("damaged_record", request=request, error=str(error)[:200])  # noqa: TRY400  it says it all
                 self.ledger.look_again(request, RING_AGAIN)
         self._tell_overdue_reviews()
+        self.rejections.tell_left_out()
         return len(due)
 
     def _look(self, entry: Entry) -> None:
@@ -156,8 +163,7 @@ class Janitor:
                 self._tell_overdue(self._open(entry))
             except SignatureError as error:  # nobody can say any more what was asked
                 log.warning("review_refused", request=request, code=error.code)
-                refused = AuditRecord(event=Event.REFUSED, request=request, text=error.sentence)
-                self.journal.write(refused)
+                self.rejections.record(Kind.REQUEST, error.sentence, request=request)
                 self.votes.end_review(request)
 
     def _tell_overdue(self, request: Request) -> None:

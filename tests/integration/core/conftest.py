@@ -15,6 +15,7 @@ from andock.messages import Actor, Reply, Request, make_request_id
 from andock.outbox import Outbox
 from andock.policy import Policy
 from andock.protection import Protection
+from andock.rejections import Kind, Rejections
 from andock.runner import Runner
 from andock.signing import Signer, Verifier
 
@@ -65,7 +66,7 @@ def make_runner(
             leases=Leases(known),
             outbox=Outbox(known),
             journal=Journal(known, journal.signer, verifier),
-            roster=Roster(known, verifier),
+            roster=Roster(known, verifier, Rejections(journal).teller(Kind.MEMBERSHIP)),
             catalogue=catalogue,
             policy=policy,
             protection=Protection(),

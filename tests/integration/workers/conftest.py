@@ -146,6 +146,10 @@ class Playground:
         """What was recorded, in order."""
         return [record.event.value for record in self.records()]
 
+    def refused(self) -> list[str]:
+        """What the record says of everything that was refused."""
+        return [record.text for record in self.records() if record.event is Event.REFUSED]
+
     def records(self) -> list[AuditRecord]:
         """All records, in order."""
         entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", self.redis.xrange(self.ledger.audit))

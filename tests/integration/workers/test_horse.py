@@ -28,7 +28,7 @@ def test_a_stop_while_no_horse_runs_does_not_kill_the_worker(redis: Redis, toys:
     script = f"""
 from config.installation import connect
 from workers.horse import make_worker
-worker = make_worker(connect({toys.url!r}), {toys.queue()!r}, lambda: None)
+worker = make_worker(connect({toys.url!r}), {toys.queue()!r}, lambda: None, print)
 worker.kill_horse()
 print("alive")
 """
@@ -118,7 +118,7 @@ def test_a_horse_that_is_killed_leaves_its_worker_which_settles_what_it_began(to
 def test_a_worker_takes_from_one_queue_by_moving_so_that_nothing_popped_is_lost(
     redis: Redis, toys: Playground
 ) -> None:
-    worker = make_worker(redis, toys.queue(), lambda: None)
+    worker = make_worker(redis, toys.queue(), lambda: None, lambda _why, _content: None)
     redis.config_resetstat()
     toys.start_worker()
 

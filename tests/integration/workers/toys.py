@@ -44,6 +44,7 @@ from andock.operation import (
 from andock.outbox import Outbox
 from andock.policy import Policy, Rule
 from andock.protection import Protection
+from andock.rejections import Kind, Rejections
 from andock.runner import Runner
 from andock.signing import load_signer, load_verifier
 from config.installation import connect
@@ -182,12 +183,13 @@ def main() -> None:
     redis = connect(url)
     ledger = Ledger(redis, instance)
     verifier = load_verifier(Path(keys))
+    journal = Journal(ledger, load_signer(Path(keys), "worker"), verifier)
     runner = Runner(
         ledger=ledger,
         leases=Leases(ledger),
         outbox=Outbox(ledger),
-        journal=Journal(ledger, load_signer(Path(keys), "worker"), verifier),
-        roster=Roster(ledger, verifier),
+        journal=journal,
+        roster=Roster(ledger, verifier, Rejections(journal).teller(Kind.MEMBERSHIP)),
         catalogue=make_catalogue(World(Path(world))),
         policy=POLICY,
         protection=Protection(),
@@ -196,7 +198,9 @@ def main() -> None:
         announce={},
     )
     install(Performer(runner, no_ports))
-    worker = make_worker(connect(url, timeout=None), queue, lambda: None)
+    worker = make_worker(
+        connect(url, timeout=None), queue, lambda: None, Rejections(journal).teller(Kind.JOB)
+    )
     worker.work(with_scheduler=False)
 
 

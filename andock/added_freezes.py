@@ -11,7 +11,7 @@ from andock.errors import SignatureError, UserError
 from andock.freezes import Freeze
 from andock.ledger import Ledger
 from andock.operation import Value
-from andock.shelf import Shelf
+from andock.shelf import Shelf, Tell
 from andock.signing import Signer, Verifier
 
 log = structlog.get_logger()
@@ -37,7 +37,8 @@ class AddedFreeze(Value):
 class AddedFreezes:
     """All of one installation. Raises redis' own errors when Redis is away."""
 
-    def __init__(self, ledger: Ledger, verifier: Verifier) -> None:
+    def __init__(self, ledger: Ledger, verifier: Verifier, tell: Tell) -> None:
+        self._tell = tell
         self._shelf = Shelf(ledger, "freeze")
         self._verifier = verifier
         self._instance = ledger.instance
@@ -82,8 +83,10 @@ class AddedFreezes:
             added = self._verifier.open(sealed, AddedFreeze, by="bot")
         except SignatureError as error:
             log.warning("forged_freeze", freeze=name, error=error.sentence)
+            self._tell(error.sentence, sealed)
             return None
         if (added.key, added.instance) != (name, self._instance):
             log.warning("forged_freeze", freeze=name, error="moved from another place")
+            self._tell("it was moved from another place", sealed)
             return None
         return added if added.until > time.time() else None

@@ -27,7 +27,7 @@ from andock.ports.records import Halt
 from andock.refusals import ExpiredError, NotAllowedError, PlanChangedError, ProtectedTargetError
 from andock.rendering.plan import plan_text
 from andock.seals import open_plan
-from andock.verdicts import explain, explain_plan, refusal
+from andock.verdicts import as_of, explain, explain_plan, in_a_word, refusal
 
 log = structlog.get_logger()
 CONFIRM_WITHIN = 300.0  # seconds that a shown plan waits for Go ahead
@@ -44,6 +44,7 @@ class Agreed:
     rule: str
     approvers: tuple[Actor, ...] = ()
     emergency: rules.BreakGlass | None = None
+    as_of: str = ""  # how old the memberships are that it was decided on, if too old
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Answered:
     """Nothing is to be done; this was what was wanted."""
 
     outcome: Outcome
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Negotiation:
     @cached_property
     def obstacles(self) -> Obstacles:
         """Freezes and locks, as this request meets them."""
-        return Obstacles(self.means.ledger, self.means.verifier, self.means.policy, self.request)
+        return Obstacles(self.means.journal, self.means.policy, self.request)
 
     def reach(self) -> Agreement:
         """Plan, decide, ask whom policy wants asked, and hold the targets.
@@ -93,6 +95,7 @@ class Negotiation:
             if self.request.purpose is not Purpose.PERFORM:
                 return self._answer(decision, plan)
             self._refuse_own(plan)
+            self._record(decision, plan)
             if isinstance(decision, rules.Denied):
                 raise refusal(decision)
             lock = self.obstacles.lock_on(plan)
@@ -119,13 +122,29 @@ class Negotiation:
             own |= self.means.surroundings.look(sites, self.reader.containers)
         own.refuse_own(plan.judged)
 
+    def _record(self, decision: rules.Decision, plan: Plan) -> None:
+        """What policy decided on the plan; once, however often a request looks again that waits."""
+        said = f"{plan.digest} {in_a_word(decision)} {decision.rule}"
+        if said != self.entry.decided:
+            record = record_of(
+                self.request,
+                Event.DECIDED,
+                plan=plan,
+                attempt=self.attempt.number,
+                rule=decision.rule,
+                result=in_a_word(decision),
+                text=as_of(decision),
+            )
+            self.means.journal.write(record)
+            self.attempt.note({"decided": said})
+
     def _answer(self, decision: rules.Decision, plan: Plan) -> Answered:
         """Say what would be decided, as `can-i` and `--plan` want it."""
         shown = self.obstacles.warn(plan)
         if self.request.purpose is Purpose.PLAN:
-            return Answered(explain_plan(decision, shown, plan_text(shown)))
+            return Answered(explain_plan(decision, shown, plan_text(shown)), decision.rule)
         said = explain(self.request.command, decision)
-        return Answered(said.model_copy(update={"notes": shown.warnings}))
+        return Answered(said.model_copy(update={"notes": shown.warnings}), decision.rule)
 
     def _agree(self, decision: rules.Allowed | rules.NeedsApproval, plan: Plan) -> Agreed | None:
         """What policy's decision comes to; None when people were asked."""
@@ -135,7 +154,7 @@ class Negotiation:
             case rules.Allowed():
                 if self._must_confirm(decision, plan) and not self._confirmed(decision, plan):
                     return None
-                return Agreed(plan, decision.rule, emergency=decision.emergency)
+                return Agreed(plan, decision.rule, emergency=decision.emergency, as_of=as_of(decision))
             case _:
                 assert_never(decision)
 
@@ -185,7 +204,7 @@ class Negotiation:
         if any(vote.plan != plan.digest for vote in votes):
             raise PlanChangedError(self._shown(plan).differences(plan))
         people = [self._people(need, asker) for need in decision.needs]
-        approval = approvals.put_together(decision, people)
+        approval = approvals.put_together(decision, people, as_of(decision))
         counted, lapsed = approvals.sort_votes(
             policy,
             approval.needs,
@@ -199,13 +218,11 @@ class Negotiation:
         if not self.request.reply.channel:
             raise refusal(decision)  # asked on the host: there is no message to approve
         if approvals.is_met(approval.needs, [numbers for _, numbers in counted]):
-            return Agreed(plan, decision.rule, tuple(vote.actor for vote, _ in counted))
+            approvers = tuple(vote.actor for vote, _ in counted)
+            return Agreed(plan, decision.rule, approvers, as_of=as_of(decision))
         for lapse in lapsed:
             log.warning("vote_lapsed", request=self.request.id, voter=lapse.voter, why=lapse.why)
         self.means.votes.drop(self.request.id, [lapse.voter for lapse in lapsed])
-        self.means.journal.write(
-            record_of(self.request, Event.DECIDED, plan=plan, rule=decision.rule, result="needs approval")
-        )
         self._ask(State.APPROVING, plan, {"approval": approval}, PUT_WITHIN)
         return None
 

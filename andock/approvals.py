@@ -34,6 +34,9 @@ class Approval(Value):
     rule: str
     needs: tuple[Need, ...]
     within: float = Field(description="seconds from the message that asks")
+    as_of: str = Field(
+        default="", description="how old the memberships are that it was decided on, if too old"
+    )
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -66,12 +69,13 @@ def describe(needs: Iterable[Need]) -> str:
     )
 
 
-def put_together(decision: NeedsApproval, people: Sequence[Sequence[str]]) -> Approval:
+def put_together(decision: NeedsApproval, people: Sequence[Sequence[str]], as_of: str = "") -> Approval:
     """What is asked for, with the people who could give each of the needs."""
     return Approval(
         rule=decision.rule,
         needs=tuple(Need.of(need, able) for need, able in zip(decision.needs, people, strict=True)),
         within=min(need.within for need in decision.needs).total_seconds(),
+        as_of=as_of,
     )
 
 

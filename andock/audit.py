@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -14,12 +14,13 @@ from andock.cleaning import clean
 from andock.events import Event
 from andock.ledger import Ledger
 from andock.messages import Actor, Failed, Request, Result, State
-from andock.operation import Plan, Value
+from andock.operation import Plan, Target, Value
 from andock.receipts import SEALED, Receipts
 from andock.signing import Signer, Verifier
 
 __all__ = ["AuditRecord", "Event", "Journal"]  # Event is read from here too
 
+MOST_READ = 20  # targets of a read that its record names
 WITHIN = 2.0  # seconds that a change waits for its record to be on disk
 
 
@@ -93,6 +94,7 @@ def record_of(
     event: Event,
     *,
     plan: Plan | None = None,
+    targets: Sequence[Target] = (),
     attempt: int = 0,
     rule: str = "",
     approvers: Iterable[Actor] = (),
@@ -101,9 +103,14 @@ def record_of(
     text: str = "",
     by: Actor | None = None,
 ) -> AuditRecord:
-    """What happened to a request; `by` whom, if not by its asker."""
+    """What happened to a request; `by` whom, if not by its asker. A read has `targets` instead of a plan."""
     actor = by or request.actor
-    targets = plan.targets if plan is not None else ()
+    named = tuple(f"{target.key} {target.name}" for target in targets[:MOST_READ])
+    if len(targets) > MOST_READ:
+        named += (f"and {len(targets) - MOST_READ} more",)
+    if plan is not None:
+        targets = plan.targets
+        named = tuple(f"{target.key} {target.name}" for target in targets)
     return AuditRecord(
         event=event,
         request=request.id,
@@ -117,7 +124,7 @@ def record_of(
         rule=rule,
         plan=plan.digest if plan is not None else "",
         approvers=tuple(approver.key for approver in approvers),
-        targets=tuple(f"{target.key} {target.name}" for target in targets),
+        targets=named,
         environments=tuple(sorted({target.environment for target in targets})),
         result=result,
         changed=changed,
@@ -127,16 +134,26 @@ def record_of(
 
 
 def record_of_end(
-    request: Request, result: Result, state: State, *, plan: Plan | None = None, attempt: int = 0
+    request: Request,
+    result: Result,
+    state: State,
+    *,
+    plan: Plan | None = None,
+    targets: Sequence[Target] = (),
+    attempt: int = 0,
+    rule: str = "",
+    approvers: Iterable[Actor] = (),
 ) -> AuditRecord:
-    """How a request ended."""
+    """How a request ended, by the rule that let it go ahead or refused it."""
     return record_of(
         request,
         Event.EXPIRED if state is State.EXPIRED else Event.CONCLUDED,
         plan=plan,
+        targets=targets,
         attempt=attempt,
         result=state.value,
-        rule=result.rule if isinstance(result, Failed) else "",
+        rule=(result.rule if isinstance(result, Failed) else "") or rule,
+        approvers=approvers,
         changed=result.changed.value if isinstance(result, Failed) else "",
         text=result.sentence if isinstance(result, Failed) else result.outcome.summary,
     )

@@ -12,14 +12,18 @@ from andock.policy import BreakGlass
 from andock.rendering.notices import broke_glass
 
 
-def break_glass(means: Means, request: Request, plan: Plan, rule: str, glass: BreakGlass) -> None:
-    """Record it, tell whom the rule names, and ask for a review; before anything is touched."""
+def break_glass(means: Means, request: Request, plan: Plan, rule: str, glass: BreakGlass, as_of: str) -> None:
+    """Record it, tell whom the rule names, and ask for a review; before anything is touched.
+
+    `as_of` says how old the memberships are that let the asker do it, if they are too old.
+    """
+    why = f"{request.emergency} ({as_of})" if as_of else request.emergency
     means.journal.write(
-        record_of(request, Event.BROKE_GLASS, plan=plan, rule=rule, result="allowed", text=request.emergency)
+        record_of(request, Event.BROKE_GLASS, plan=plan, rule=rule, result="allowed", text=why)
     )
     review_by = time.time() + glass.review.total_seconds()
     means.votes.ask_review(request.id, review_by)
-    text = broke_glass(request.actor.user, request.id, request.command, request.emergency, rule, review_by)
+    text = broke_glass(request, rule, review_by, as_of)
     groups = [name for name in glass.tell if name in means.policy.groups]
     told = [(name, "") for name in glass.tell if name not in groups]
     told += [

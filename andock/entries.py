@@ -61,7 +61,15 @@ class Entry:
     cancelled_by: str = ""  # who asked to cancel it; empty if nobody did
     question: str = ""  # which was asked when it was last paused
     answers: Mapping[str, bytes] = field(default_factory=dict)  # sealed, by the question
+    decided: str = (
+        ""  # what policy said last, as far as it was recorded: the plan's digest, the decision, the rule
+    )
     seen: float = 0.0  # when an earlier attempt was last at work, seconds since the epoch; 0 if none was
+
+    @property
+    def rule(self) -> str:
+        """The rule by which others had to agree; empty if none had to."""
+        return self.approval.rule if self.approval is not None else ""
 
 
 def read_entry(request: str, raw: Mapping[bytes, bytes]) -> Entry:
@@ -109,6 +117,7 @@ def read_entry(request: str, raw: Mapping[bytes, bytes]) -> Entry:
         posts=family("post:", Post),
         cancelled_by=text("cancel"),
         question=text("question"),
+        decided=text("decided"),
         answers=sealed_family("answer:"),
         seen=float(text("seen") or 0) / 1000,
     )

@@ -17,7 +17,7 @@ from andock.emergency import break_glass
 from andock.entries import Entry, StepMark
 from andock.errors import RecordNotConfirmedError, SignatureError
 from andock.means import Means
-from andock.messages import Failed, Request, State, Succeeded, Vote, Word
+from andock.messages import Actor, Failed, Request, State, Succeeded, Vote, Word
 from andock.operation import Change, OnFailure, Params, Phase, Plan, Reader
 from andock.outbox import MIRROR, message
 from andock.refusals import ExpiredError
@@ -57,7 +57,8 @@ class Execution:
         self.reader = reader
         begun = open_begun(entry, means.verifier, means.instance)
         self.sealed = begun.sealed if begun else b""  # the plan that the marks are bound to
-        self.rule = begun.rule if begun else ""
+        self.rule = begun.rule if begun else entry.rule  # by which it goes ahead
+        self.approvers: tuple[Actor, ...] = ()
         self.plan = begun.plan if begun else Plan(batches=())
         self.checkpoints = Checkpoints(
             attempt, begun.marks if begun else {}, self._seal_mark, self._record_task
@@ -87,7 +88,8 @@ class Execution:
     def _agree(self) -> bool:
         """Come to a plan that may be done now; False when the request was ended or parked instead."""
         match self._negotiation().reach():
-            case Answered(outcome=outcome):
+            case Answered(outcome=outcome, rule=rule):
+                self.rule = rule
                 self._finish(Succeeded(outcome=outcome), State.SUCCEEDED)
                 return False
             case Parked():
@@ -109,10 +111,11 @@ class Execution:
             RecordNotConfirmedError: the recorder does not confirm it.
         """
         plan, attempt = agreed.plan, self.attempt.number
+        self.rule, self.approvers = agreed.rule, agreed.approvers
         self.sealed = self.means.seal_plan(self.request, attempt, plan, rule=agreed.rule)
         self.attempt.note({"plan": self.sealed, "digest": plan.digest})
         if agreed.emergency is not None:
-            break_glass(self.means, self.request, plan, agreed.rule, agreed.emergency)
+            break_glass(self.means, self.request, plan, agreed.rule, agreed.emergency, agreed.as_of)
         self._await_record(
             record_of(
                 self.request,
@@ -122,6 +125,7 @@ class Execution:
                 rule=agreed.rule,
                 approvers=agreed.approvers,
                 result="emergency" if agreed.emergency else "",
+                text=agreed.as_of,
             )
         )
 
@@ -297,6 +301,14 @@ class Execution:
             owner=self.attempt.owner,
             messages=messages,
             record=self.means.journal.seal(
-                record_of_end(self.request, result, state, plan=self.plan, attempt=self.attempt.number)
+                record_of_end(
+                    self.request,
+                    result,
+                    state,
+                    plan=self.plan,
+                    attempt=self.attempt.number,
+                    rule=self.rule,
+                    approvers=self.approvers,
+                )
             ),
         )

@@ -174,15 +174,19 @@ class Ledger:
         state: State,
         *,
         record: bytes,
+        decided: bytes = b"",
         owner: str = "",
         states: Iterable[State] = (),
         messages: Sequence[str] = (),
     ) -> bool:
-        """Write the end and its sealed audit record, once; False when it was not the caller's to write."""
+        """Write the end and its sealed audit record, once; False when it was not the caller's to write.
+
+        `decided`, if any, is the sealed record of the decision that led there, and stands before it.
+        """
         waiters = self.key("waiters", request)
         keys = [self._request(request), self.key("open"), self.outbox, waiters, self.audit]
         body = RESULT.dump_json(clean(result, self.redactor))
-        args = (request, owner, _names(states), state.value, body, RETENTION, record, *messages)
+        args = (request, owner, _names(states), state.value, body, RETENTION, record, decided, *messages)
         return bool(self.scripts.run("conclude", keys, *args))
 
     def _flat(self, fields: Mapping[str, Field]) -> list[str | bytes]:

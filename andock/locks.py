@@ -14,7 +14,7 @@ from andock.ledger import Ledger
 from andock.messages import Actor
 from andock.operation import Target, Value
 from andock.refusals import LockedError, NotAllowedError
-from andock.shelf import Shelf
+from andock.shelf import Shelf, Tell
 from andock.signing import Signer, Verifier
 
 log = structlog.get_logger()
@@ -76,7 +76,8 @@ def lock_of_others(locks: Iterable[Lock], targets: Sequence[Target], actor: Acto
 class Locks:
     """All locks of one installation. Raises redis' own errors when Redis is away."""
 
-    def __init__(self, ledger: Ledger, verifier: Verifier) -> None:
+    def __init__(self, ledger: Ledger, verifier: Verifier, tell: Tell) -> None:
+        self._tell = tell
         self._shelf = Shelf(ledger, KIND)
         self._verifier = verifier
         self._instance = ledger.instance
@@ -134,9 +135,11 @@ class Locks:
             lock = self._verifier.open(sealed, Lock, by="bot")
         except SignatureError as error:
             log.warning("forged_lock", scope=name, error=error.sentence)
+            self._tell(error.sentence, sealed)
             return None
         if (lock.key, lock.instance) != (name, self._instance):
             log.warning("forged_lock", scope=name, error="moved from another place")
+            self._tell("it was moved from another place", sealed)
             return None
         return lock if lock.until > time.time() else None
 

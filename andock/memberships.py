@@ -14,6 +14,7 @@ from andock.ledger import Ledger
 from andock.messages import Actor, team_outside
 from andock.operation import Value
 from andock.rulebook import Policy
+from andock.shelf import Tell
 from andock.signing import Signer, Verifier
 
 log = structlog.get_logger()
@@ -62,6 +63,7 @@ class Roster:
 
     ledger: Ledger
     verifier: Verifier
+    tell: Tell
 
     def read(self, groups: Sequence[str]) -> Memberships:
         """What is known of these groups; a snapshot that no bot of ours signed counts as none."""
@@ -106,10 +108,12 @@ class Roster:
             return None
         try:
             opened = self.verifier.open(sealed, Membership, by="bot")
-        except SignatureError:
+        except SignatureError as error:
             log.warning("forged_membership_not_believed", group=group)
+            self.tell(error.sentence, sealed)
             return None
         if opened.group != group or self.ledger.prefix != f"andock:{opened.instance}:":
             log.warning("moved_membership_not_believed", group=group)
+            self.tell("it was moved from another place", sealed)
             return None
         return opened

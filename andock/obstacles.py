@@ -7,21 +7,22 @@ from collections.abc import Sequence
 
 from andock import policy as rules
 from andock.added_freezes import AddedFreezes
+from andock.audit import Journal
 from andock.freezes import Freeze, in_force
-from andock.ledger import Ledger
 from andock.locks import Lock, Locks, lock_of_others, locked
 from andock.messages import Request
 from andock.operation import Plan, Target
 from andock.policy import Policy
-from andock.signing import Verifier
+from andock.rejections import Kind, Rejections
 
 
 class Obstacles:
     """As one request meets them. Redis is asked each time, so that what was added just now counts."""
 
-    def __init__(self, ledger: Ledger, verifier: Verifier, policy: Policy, request: Request) -> None:
-        self.locks = Locks(ledger, verifier)
-        self._added = AddedFreezes(ledger, verifier)
+    def __init__(self, journal: Journal, policy: Policy, request: Request) -> None:
+        ledger, verifier, rejections = journal.ledger, journal.verifier, Rejections(journal)
+        self.locks = Locks(ledger, verifier, rejections.teller(Kind.LOCK))
+        self._added = AddedFreezes(ledger, verifier, rejections.teller(Kind.FREEZE))
         self._policy = policy
         self._request = request
         self._actor = request.about or request.actor

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, cast
 
+import structlog
 from redis import Redis
 
 from andock.cleaning import clean
@@ -16,6 +17,7 @@ from andock.ledger import Ledger
 from andock.messages import Notice
 from andock.signing import SIGNERS, Signer, Verifier
 
+log = structlog.get_logger()
 NOTICE = "notice"  # the kind of a message that belongs to no request
 APPROVER = "approver"  # the kind of a direct message that asks for an approval, before the person's id
 REMINDER = "reminder"
@@ -106,9 +108,13 @@ class Outbox:
         self._redis.set(self._ledger.key(NOTICE, notice, "post"), post.model_dump_json(), ex=POST_KEPT)
 
     def place_of_notice(self, notice: str) -> Post | None:
-        """Where a notice stands; None if it was not said, or long ago."""
+        """Where a notice stands; None if it was not said, or long ago, or nobody can read where."""
         body = cast("bytes | None", self._redis.get(self._ledger.key(NOTICE, notice, "post")))
-        return Post.model_validate_json(body) if body else None
+        try:
+            return Post.model_validate_json(body) if body else None
+        except ValueError:  # one must not stop all others
+            log.error("damaged_record", notice=notice)  # noqa: TRY400  a traceback shows what was read
+            return None
 
     def _ring(self, notice: Notice) -> None:
         pipe = self._redis.pipeline()

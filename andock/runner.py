@@ -8,20 +8,20 @@ from typing import assert_never
 
 import structlog
 
-from andock import policy as rules
 from andock.attempt import Attempt
 from andock.audit import AuditRecord, Event, record_of_end
 from andock.display import RequestDisplay
 from andock.entries import Entry
 from andock.errors import Changed, OpsError, SignatureError
 from andock.execution import Execution
+from andock.findings import Findings, judge
 from andock.ledger import RETENTION
 from andock.means import Means
 from andock.messages import Failed, Purpose, Request, State, Succeeded
 from andock.obstacles import Obstacles
-from andock.operation import Change, DeskOperation, Found, Outcome, Params, Ports, Read, Reader
+from andock.operation import Change, DeskOperation, Outcome, Params, Ports, Read, Reader
 from andock.outbox import message
-from andock.refusals import ExpiredError, NotAllowedError
+from andock.refusals import ExpiredError
 from andock.seals import genuine_plan
 from andock.verdicts import explain, refusal
 
@@ -55,14 +55,11 @@ class Runner(Means):
                 request=request.id,
                 ports=ports,
                 display=display,
-                warn=Obstacles(self.ledger, self.verifier, self.policy, request).warn,
+                warn=Obstacles(self.journal, self.policy, request).warn,
             )
             match operation:
                 case Read():
-                    outcome = self._read(operation, params, request, reader)
-                    if self.journal.is_silent():
-                        outcome = outcome.model_copy(update={"notes": (*outcome.notes, UNRECORDED)})
-                    self._conclude(attempt, entry, request, outcome)
+                    self._read(attempt, operation, params, request, reader)
                 case Change():
                     Execution(self, attempt, entry, request, operation, params, reader).go()
                 case DeskOperation():
@@ -73,20 +70,26 @@ class Runner(Means):
             self._fail(attempt, entry, error)
 
     def _fail(self, attempt: Attempt, entry: Entry, error: OpsError) -> None:
-        """End the request with an error of ours; what a forged one says of itself is not recorded."""
+        """End the request with an error of ours."""
         log.info("request_failed", request=attempt.request, code=error.code, changed=error.changed.value)
         state = State.EXPIRED if isinstance(error, ExpiredError) else State.FAILED
         result = Failed.of(error)
         if isinstance(error, SignatureError) and entry.marks:
             # a step may be under way, and what would tell is not believed
             result = result.model_copy(update={"changed": Changed.UNKNOWN})
+        self.end_failed(attempt, entry, result, state, forged=isinstance(error, SignatureError))
+
+    def end_failed(
+        self, attempt: Attempt, entry: Entry, result: Failed, state: State, *, forged: bool = False
+    ) -> None:
+        """End the request with a failure; what a forged one says of itself is not recorded."""
         try:
             request = self._open(entry)
             plan = genuine_plan(entry, self.verifier, self.instance)
-            record = record_of_end(request, result, state, plan=plan, attempt=attempt.number)
+            record = record_of_end(request, result, state, plan=plan, attempt=attempt.number, rule=entry.rule)
         except SignatureError:
-            record = AuditRecord(event=Event.REFUSED, request=entry.id, text=error.sentence)
-        if isinstance(error, SignatureError):
+            record = AuditRecord(event=Event.REFUSED, request=entry.id, text=result.sentence)
+        if forged:
             record = record.model_copy(update={"event": Event.REFUSED})
         self.ledger.conclude(
             attempt.request,
@@ -105,41 +108,64 @@ class Runner(Means):
             raise SignatureError("a stored request is older than any that is kept")
         return request
 
-    def _conclude(self, attempt: Attempt, entry: Entry, request: Request, outcome: Outcome) -> None:
-        log.info("request_succeeded", request=request.id, operation=request.operation, attempt=attempt.number)
-        result = Succeeded(outcome=outcome)
-        self.ledger.conclude(
-            entry.id,
-            result,
-            State.SUCCEEDED,
-            owner=attempt.owner,
-            messages=(message(entry.id),),
-            record=self.journal.seal(record_of_end(request, result, State.SUCCEEDED, attempt=attempt.number)),
-        )
-
     def _read(
-        self, operation: Read[Params, object], params: Params, request: Request, reader: Reader
-    ) -> Outcome:
+        self,
+        attempt: Attempt,
+        operation: Read[Params, object],
+        params: Params,
+        request: Request,
+        reader: Reader,
+    ) -> None:
+        """Find, decide, and answer about what may be seen.
+
+        Raises:
+            NotAllowedError: the asker may see nothing of it.
+        """
         found = operation.find(params, reader)
-        question = self.question(request, operation.risk)
-        if not found.rows:
-            decision = rules.could_allow(self.policy, question)
-            if isinstance(decision, rules.Denied):
-                raise NotAllowedError(decision.reason, rule=decision.rule)
-            return Outcome(summary=found.empty, notes=found.notes)
-        decisions = [rules.decide(self.policy, question, (target,)) for target, _ in found.rows]
-        if request.purpose is Purpose.EXPLAIN:
-            return explain(request.command, max(decisions, key=rules.strictness))
-        refused = [decision for decision in decisions if not isinstance(decision, rules.Allowed)]
-        if refused and (not operation.many or len(refused) == len(decisions)):
-            raise refusal(refused[0])
-        rows = tuple(
-            row
-            for row, decision in zip(found.rows, decisions, strict=True)
-            if isinstance(decision, rules.Allowed)
+        findings = judge(self.policy, self.question(request, operation.risk), operation, found)
+        if request.purpose is Purpose.EXPLAIN and found.rows:
+            self._conclude(attempt, request, findings, explain(request.command, findings.strictest))
+            return
+        decided = findings.record_for(request, attempt.number)
+        try:
+            if findings.denied is not None:
+                raise refusal(findings.denied)
+            if found.rows:
+                outcome = operation.run(params, reader, findings.found)
+            else:
+                outcome = Outcome(summary=found.empty, notes=found.notes)
+        except OpsError:
+            self.journal.write(decided)
+            raise
+        self._conclude(attempt, request, findings, outcome, decided)
+
+    def _conclude(
+        self,
+        attempt: Attempt,
+        request: Request,
+        findings: Findings,
+        outcome: Outcome,
+        decided: AuditRecord | None = None,
+    ) -> None:
+        """Write a read's end; the decision is recorded with it, in the same round trip."""
+        log.info("request_succeeded", request=request.id, operation=request.operation, attempt=attempt.number)
+        if self.journal.is_silent():
+            outcome = outcome.model_copy(update={"notes": (*outcome.notes, UNRECORDED)})
+        result, state = Succeeded(outcome=outcome), State.SUCCEEDED
+        record = record_of_end(
+            request,
+            result,
+            state,
+            targets=findings.targets,
+            attempt=attempt.number,
+            rule=findings.rule,
         )
-        notes = found.notes
-        if refused:
-            names = ", ".join(sorted({decision.rule for decision in refused}))
-            notes = (*notes, f"{len(refused)} not shown to you (rule: {names})")
-        return operation.run(params, reader, Found(rows=rows, notes=notes, empty=found.empty))
+        self.ledger.conclude(
+            request.id,
+            result,
+            state,
+            owner=attempt.owner,
+            messages=(message(request.id),),
+            record=self.journal.seal(record),
+            decided=self.journal.seal(decided) if decided is not None else b"",
+        )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import cast
+from collections.abc import Callable
+from typing import TypeAlias, cast
 
 from andock.ledger import Ledger
+
+Tell: TypeAlias = Callable[[str, bytes], None]  # why what lay there was not believed, and what it was
 
 
 class Shelf:

@@ -30,10 +30,10 @@ def refusal(decision: rules.Denied | rules.NeedsApproval) -> NotAllowedError:
     """The error that a decision other than `Allowed` is."""
     match decision:
         case rules.Denied():
-            return NotAllowedError(decision.reason + _as_of(decision), rule=decision.rule)
+            return NotAllowedError(decision.reason + _tail(decision), rule=decision.rule)
         case rules.NeedsApproval():
             missing = f"it needs {needed(decision)}, which cannot be given to this"
-            return NotAllowedError(missing + _as_of(decision), rule=decision.rule)
+            return NotAllowedError(missing + _tail(decision), rule=decision.rule)
 
 
 def needed(decision: rules.NeedsApproval) -> str:
@@ -41,10 +41,27 @@ def needed(decision: rules.NeedsApproval) -> str:
     return describe(map(Need.of, decision.needs))
 
 
+def in_a_word(decision: rules.Decision) -> str:
+    """The decision as the record has it."""
+    match decision:
+        case rules.Allowed(emergency=rules.BreakGlass()):
+            return "allowed by breaking the glass"
+        case rules.Allowed(confirm=True):
+            return "allowed after Go ahead"
+        case rules.Allowed():
+            return "allowed"
+        case rules.NeedsApproval():
+            return "needs approval"
+        case rules.Denied():
+            return "denied"
+        case _:
+            assert_never(decision)
+
+
 def explain(command: str, decision: rules.Decision) -> Outcome:
     """What `can-i` answers."""
     command = command.removeprefix("can-i ")
-    by = f"(rule: {decision.rule}){_as_of(decision)}"
+    by = f"(rule: {decision.rule}){_tail(decision)}"
     match decision:
         case rules.Allowed(emergency=rules.BreakGlass() as glass):
             told = ", ".join(glass.tell)
@@ -64,7 +81,7 @@ def explain(command: str, decision: rules.Decision) -> Outcome:
 
 def explain_plan(decision: rules.Decision, plan: Plan, text: str) -> Outcome:
     """What `--plan` answers: what would be decided, and the plan."""
-    by = f"(rule: {decision.rule}){_as_of(decision)}"
+    by = f"(rule: {decision.rule}){_tail(decision)}"
     match decision:
         case rules.Allowed(confirm=True):
             would = "would be done after your Go ahead"
@@ -84,14 +101,20 @@ def explain_plan(decision: rules.Decision, plan: Plan, text: str) -> Outcome:
     )
 
 
-def _as_of(decision: rules.Decision) -> str:
-    """The tail of a sentence that says how old the memberships are that it was decided on, if too old."""
+def as_of(decision: rules.Decision) -> str:
+    """How old the memberships are that it was decided on, if too old to be believed; else empty."""
     match decision.as_of:
         case None:
             return ""
         case 0.0:
-            return "; who is in which user group is not known at present"
+            return "who is in which user group is not known at present"
         case at:
             then = datetime.fromtimestamp(at, UTC)
             day = "" if then.date() == datetime.now(UTC).date() else f" on {then:%Y-%m-%d}"
-            return f"; membership as of {then:%H:%M} UTC{day}"
+            return f"membership as of {then:%H:%M} UTC{day}"
+
+
+def _tail(decision: rules.Decision) -> str:
+    """The same as the tail of a sentence."""
+    said = as_of(decision)
+    return f"; {said}" if said else ""

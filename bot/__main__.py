@@ -21,6 +21,7 @@ from andock.audit import Journal
 from andock.catalogue import load_catalogue
 from andock.errors import ConfigError, OpsError
 from andock.memberships import Roster
+from andock.rejections import Kind
 from andock.signing import load_signer
 from andock.versions import VersionIndex
 from bot.app import Ingress, make_bolt
@@ -95,7 +96,7 @@ def make_directory(intake: Intake, slack: AsyncWebClient, team: str) -> Director
     """Who people are, and in which of the user groups that policy names."""
     groups = UserGroups(
         slack,
-        Roster(intake.ledger, intake.verifier),
+        Roster(intake.ledger, intake.verifier, intake.rejections.teller(Kind.MEMBERSHIP)),
         intake.journal.signer,
         intake.instance,
         lambda: intake.policy.usergroups,
@@ -158,6 +159,7 @@ async def serve(settings: BotSettings, command_of: CommandOf = deploy_command) -
             HookDesk(intake, directory, str(me["url"]), command_of),
             metrics,
         ),
+        intake.rejections,
     )
     config = uvicorn.Config(
         ingress.application(),

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from andock.ledger import Ledger
+from andock.rejections import Kind, Rejections
 from bot.desk import FrontDesk
 from bot.doorkeeper import LARGEST, Refusal, check_signature, clean_headers, parse_body, read_body
 from bot.hooks.routes import HookRoutes
@@ -62,6 +63,7 @@ class Ingress:
     socket: SocketModeClient | None
     policy: LivePolicy
     hooks: HookRoutes
+    rejections: Rejections
 
     def application(self) -> Starlette:
         """The ASGI application."""
@@ -100,6 +102,7 @@ class Ingress:
             return _refuse(body)
         refusal = check_signature(headers, body, self.signing_secret)
         if refusal is not None:
+            await asyncio.to_thread(self.rejections.record, Kind.HTTP, refusal.reason, content=body)
             return _refuse(refusal)
         payload = parse_body(request.headers.get("content-type", ""), body)
         if isinstance(payload, Refusal):

@@ -112,7 +112,9 @@ class Ballots:
         self._gives(self._asked(entry), actor, stored.actor)
         because = f": {reason}" if reason else ""
         result = failed("not_approved", f"{actor.name} said No{because}")
-        record = record_of(stored, Event.DENIED, plan=plan, result="denied", text=reason, by=actor)
+        record = record_of(
+            stored, Event.DENIED, plan=plan, rule=entry.rule, result="denied", text=reason, by=actor
+        )
         if not self.ledger.conclude(
             request,
             result,
@@ -134,7 +136,7 @@ class Ballots:
         self._refuse_others(stored, actor)
         plan = genuine_plan(entry, self.verifier, self.instance)
         result = failed("cancelled", f"Withdrawn by {actor.name} before anything was done.")
-        record = record_of(stored, Event.WITHDRAWN, plan=plan, result="cancelled")
+        record = record_of(stored, Event.WITHDRAWN, plan=plan, rule=entry.rule, result="cancelled")
         if entry.marks or not self.ledger.conclude(
             request,
             result,
@@ -268,7 +270,7 @@ class Ballots:
             stored,
             Event.APPROVED,
             plan=plan,
-            rule=entry.approval.rule if entry.approval else "",
+            rule=entry.rule,
             result=vote.word.value,
             text=vote.reason,
             by=vote.actor,

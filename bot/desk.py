@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from dataclasses import dataclass
 from typing import assert_never
@@ -14,6 +15,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from andock.errors import OpsError
+from andock.messages import Actor
+from andock.refusals import NotAllowedError
+from andock.rejections import Kind
 from andock.rendering.buttons import Answer
 from andock.rendering.forms import INPUT, deny_form, type_form
 from andock.rendering.message import Block
@@ -35,6 +39,7 @@ from bot.payloads import (
 )
 
 log = structlog.get_logger()
+LONGEST_KEY = 60  # characters of the ids of a person or a channel that are recorded
 PATIENCE = 2.5  # seconds; Slack gives up at three
 
 
@@ -55,6 +60,7 @@ class FrontDesk:
             incoming = read_payload(body, self.prefix)
         except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
             log.warning("payload_not_understood", error=type(error).__name__)
+            await self._record_made_up(body)
             incoming = None
         if incoming is None:
             return BoltResponse(status=200, body="")
@@ -101,7 +107,7 @@ class FrontDesk:
 
     async def _take(self, incoming: Incoming) -> Receipt | Block:
         self.intake.refuse_secrets(*texts_of(incoming))
-        actor = await self.directory.identify(incoming.sender.team, incoming.sender.user)
+        actor = await self._identify(incoming)
         match incoming:
             case Typed():
                 if await self.deploying.open(incoming, actor):
@@ -130,6 +136,31 @@ class FrontDesk:
                 return await self.deploying.submit(incoming, actor)
             case _:
                 assert_never(incoming)
+
+    async def _identify(self, incoming: Incoming) -> Actor:
+        """Who it is; that somebody tried who never acts is put on record.
+
+        Raises:
+            NotAllowedError: a guest, a bot, somebody deactivated or of another workspace.
+        """
+        sender = incoming.sender
+        try:
+            return await self.directory.identify(sender.team, sender.user)
+        except NotAllowedError as error:
+            await asyncio.to_thread(
+                self.intake.rejections.record,
+                Kind.PERSON,
+                error.sentence,
+                actor=f"{sender.team}/{sender.user}"[:LONGEST_KEY],
+                channel=incoming.channel[:LONGEST_KEY],
+                rule=error.rule,
+            )
+            raise
+
+    async def _record_made_up(self, body: Payload) -> None:
+        content = json.dumps(body, sort_keys=True, default=str).encode()
+        why = "no button, form or event of ours has such a value"
+        await asyncio.to_thread(self.intake.rejections.record, Kind.PAYLOAD, why, content=content)
 
     async def _tell(self, incoming: Incoming, text: str) -> None:
         """Say something to the asker alone, where they asked; by direct message where that cannot be."""

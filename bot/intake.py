@@ -39,6 +39,7 @@ from andock.ports.votes import Cancelled
 from andock.quotas import Quotas
 from andock.redaction import Redactor
 from andock.refusals import NotAllowedError, SecretTypedError
+from andock.rejections import Kind, Rejections
 from andock.rendering.buttons import Answer
 from andock.routing import Routing, find_service
 from andock.signing import Verifier
@@ -123,6 +124,11 @@ class Intake:
         found = dict.fromkeys(kind for text in meant for kind in self.redactor.find(text))
         if found:
             raise SecretTypedError(tuple(found))
+
+    @property
+    def rejections(self) -> Rejections:
+        """Where what was refused is put on record."""
+        return Rejections(self.journal)
 
     @property
     def policy(self) -> Policy:
@@ -334,6 +340,7 @@ class Intake:
         try:
             return Receipt(await asyncio.to_thread(self._say, click, actor), click.request)
         except (NotAllowedError, SignatureError) as error:
+            # who may not, or what is forged: each one
             refused = AuditRecord(
                 event=Event.REFUSED,
                 request=click.request,
@@ -345,6 +352,17 @@ class Intake:
                 text=error.sentence,
             )
             await asyncio.to_thread(self._record_safely, refused)
+            raise
+        except UserError as error:  # also a second click, and a button that stands there from earlier
+            await asyncio.to_thread(
+                self.rejections.record,
+                Kind.CLICK,
+                f"{click.word.value}: {error.sentence}",
+                request=click.request,
+                actor=actor.key,
+                name=actor.name,
+                channel=click.channel,
+            )
             raise
 
     def _say(self, click: Click, actor: Actor) -> str:

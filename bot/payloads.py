@@ -138,7 +138,12 @@ Incoming: TypeAlias = Typed | Clicked | FormWanted | InForm
 
 
 def read_payload(body: Payload, prefix: str) -> Incoming | None:
-    """What a payload asks for; None when it asks for nothing that we act on."""
+    """What a payload asks for; None when it asks for nothing that we act on.
+
+    Raises:
+        TypeError, ValueError, KeyError, AttributeError, IndexError: it is not of Slack's shape, or a button
+            or form has a value that we never gave it.
+    """
     if "command" in body:
         return _slash(body, prefix)
     match body.get("type"):
@@ -199,23 +204,20 @@ def _click(body: Payload) -> Incoming | None:
         dedupe = f"click:{trigger}:{name}:{action.get('action_ts', '')}"
         return Typed(sender, channel, str(action.get("value", "")), dedupe, thread=thread, trigger=trigger)
     try:
-        button = PlanButton.loads(str(action.get("value", "")))
         answer = Answer.GO_AHEAD if name == TYPE_ACTION else Answer(name.removeprefix("andock."))
     except ValueError:
-        return None
+        return None  # it opens a page, or is of a version before
+    button = PlanButton.loads(str(action.get("value", "")))
     if name == TYPE_ACTION or answer is Answer.DENY:
         form = PlanForm(button, channel, thread)
         return FormWanted(sender, form, answer, str(body.get("trigger_id", "")))
     return Clicked(sender, channel, button, answer, thread)
 
 
-def _submission(body: Payload) -> Incoming | None:
+def _submission(body: Payload) -> Incoming:
     view = body["view"]
-    try:
-        form = PlanForm.loads(str(view["private_metadata"]))
-        answer = Answer(str(view["callback_id"]).removeprefix("andock."))
-    except ValueError:
-        return None
+    form = PlanForm.loads(str(view["private_metadata"]))
+    answer = Answer(str(view["callback_id"]).removeprefix("andock."))
     text = str(view["state"]["values"][INPUT][INPUT].get("value") or "").strip()
     return Clicked(_sender(body), form.channel, form.button, answer, form.thread, text, form=True)
 

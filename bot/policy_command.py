@@ -81,7 +81,9 @@ def _members(settings: Settings, sites: Sites, read: Policy) -> Members:
         return {}
     try:
         ledger = Ledger(connect(settings.redis_url.get_secret_value()), sites.instance)
-        found = Roster(ledger, load_verifier(settings.keys_dir)).read(read.usergroups)
+        # who runs this on the host signs no records; a process that meets a forged snapshot does
+        roster = Roster(ledger, load_verifier(settings.keys_dir), lambda _why, _content: None)
+        found = roster.read(read.usergroups)
     except (ConfigError, RedisError):
         return {}
     return {group: membership.members for group, membership in found.known.items()}

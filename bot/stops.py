@@ -18,6 +18,7 @@ from andock.locks import Lock, Locks
 from andock.messages import Actor
 from andock.policy import Policy
 from andock.ports.stops import FreezeDraft, FreezeRow, LockRow
+from andock.rejections import Kind, Rejections
 from andock.signing import Verifier
 from andock.windows import LONGEST
 
@@ -126,11 +127,11 @@ class ActorStops:
 
     @property
     def _locks(self) -> Locks:
-        return Locks(self.ledger, self.verifier)
+        return Locks(self.ledger, self.verifier, Rejections(self.journal).teller(Kind.LOCK))
 
     @property
     def _added(self) -> AddedFreezes:
-        return AddedFreezes(self.ledger, self.verifier)
+        return AddedFreezes(self.ledger, self.verifier, Rejections(self.journal).teller(Kind.FREEZE))
 
     def _of_policy(self, name: str) -> Freeze | None:
         named = (freeze for freeze in self.policy.freezes if freeze.name.casefold() == name.casefold())

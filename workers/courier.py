@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from andock.audit import AuditRecord, Event, Journal, record_of
+from andock.audit import Event, Journal, record_of
 from andock.entries import Entry, Post
 from andock.errors import SignatureError
 from andock.ledger import Ledger
@@ -20,6 +20,7 @@ from andock.messages import Failed, Notice, Request, State
 from andock.operation import Attachment, Plan
 from andock.outbox import APPROVER, MIRROR, NOTICE, REMINDER, Due, Outbox
 from andock.outputs import Outputs
+from andock.rejections import Kind, Rejections
 from andock.rendering.message import Rendered
 from andock.rendering.notices import still_waits
 from andock.rendering.request import render_request
@@ -118,6 +119,7 @@ class Courier:
     def __init__(self, ledger: Ledger, journal: Journal, verifier: Verifier, slack: WebClient) -> None:
         self._ledger = ledger
         self._journal = journal
+        self._rejections = Rejections(journal)
         self._outbox = Outbox(ledger)
         self._outputs = Outputs(ledger)
         self._votes = Votes(ledger)
@@ -172,9 +174,7 @@ class Courier:
             request, plan = self._open(entry)
         except SignatureError as error:
             log.warning("forged_request_not_answered", error=error.sentence)
-            self._journal.write(
-                AuditRecord(event=Event.REFUSED, request=due.request, text=f"not told: {error.sentence}")
-            )
+            self._rejections.record(Kind.REQUEST, error.sentence, content=entry.sealed, request=entry.id)
             return None
         silent = request.reply.private and not request.reply.direct and not entry.state.ended
         if not request.reply.channel or silent:
@@ -211,8 +211,9 @@ class Courier:
         """Post words that belong to no request."""
         try:
             notice = self._outbox.read_notice(due.request, self._verifier)
-        except SignatureError:
+        except SignatureError as error:
             log.warning("forged_notice_not_said")
+            self._rejections.record(Kind.NOTICE, error.sentence)
             return 0
         if notice is None:
             return 0

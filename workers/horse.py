@@ -7,7 +7,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from redis import Redis
 from redis.exceptions import ResponseError
@@ -20,11 +20,13 @@ from rq.utils import str_to_date
 
 from andock.doorbell import ENTRY
 
+Refuse: TypeAlias = Callable[[str, bytes], None]
 _PR_SET_PDEATHSIG = 1
 _JOB = re.compile(rb"^[A-Za-z0-9_-]{1,100}\Z")
 _REQUEST = re.compile(r"^r[a-z0-9]{6,40}$")
 _KEPT = (b"data", b"origin", b"status", b"created_at", b"enqueued_at", b"timeout", b"worker_name")
 _STATES = {status.value.encode() for status in JobStatus}
+_LATEST = 1_000_000  # attempt of a request; none has as many
 _LONGEST = 86_400  # seconds; no operation's limit is longer
 
 
@@ -67,6 +69,9 @@ class DoorbellJob(Job):
         except ResponseError as error:
             raise NoSuchJobError(id) from error
 
+    refused = False  # it was looked into, and is no doorbell
+    content = b""  # what lies in Redis in the place of its call
+
     def restore(self, raw_data: Any) -> None:
         """Take over the checked part of a job hash."""
         kept = {key: raw_data[key] for key in _KEPT if key in raw_data}
@@ -76,6 +81,7 @@ class DoorbellJob(Job):
             if not reads(kept.get(name, b"")):
                 kept.pop(name, None)
         timeout = kept.pop(b"timeout", b"")
+        self.content = kept.get(b"data", b"")
         super().restore(kept)
         self.timeout = int(timeout) if timeout.isdigit() and int(timeout) <= _LONGEST else 60
         self.description = "doorbell"
@@ -83,6 +89,7 @@ class DoorbellJob(Job):
         self.failure_ttl = 3600
 
     def _deserialize_data(self) -> None:
+        self.refused = True
         super()._deserialize_data()  # type: ignore[no-untyped-call]  # rq
         rung = self._args
         legal = (
@@ -94,14 +101,18 @@ class DoorbellJob(Job):
             and isinstance(rung[0], str)
             and _REQUEST.match(rung[0])
             and isinstance(rung[1], int)
+            and 1 <= rung[1] <= _LATEST
         )
         if not legal:
             self._func_name, self._args, self._kwargs, self._instance = "(refused)", (), {}, None
             raise PermissionError("a job other than a doorbell was refused")
+        self.refused = False
 
 
 class DoorbellQueue(Queue):
     """A queue from which ids that RQ cannot carry are dropped: they end the worker, and the next one too."""
+
+    refuse: Refuse = staticmethod(lambda _why, _content: None)
 
     @classmethod
     def lmove(cls, connection: Redis, queue_key: str, timeout: int | None) -> Any:
@@ -111,6 +122,7 @@ class DoorbellQueue(Queue):
             return moved
         kept = IntermediateQueue.get_intermediate_queue_key(queue_key)
         connection.lrem(kept, 0, moved[1])
+        cls.refuse("its id is none of ours", moved[1])
         return queue_key, b"refused"  # there is no such job, so RQ takes the next
 
 
@@ -121,6 +133,7 @@ class HorseWorker(Worker):
     """
 
     before_fork: Callable[[], None] = staticmethod(lambda: None)
+    refuse: Refuse = staticmethod(lambda _why, _content: None)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Let the parent refresh what horses inherit, then run the job in a horse."""
@@ -135,7 +148,12 @@ class HorseWorker(Worker):
         exc_string: str = "",  # noqa: ARG002  rq's
         execution: Any = None,
     ) -> None:
-        """As rq's, but the traceback stays out of Redis: it may hold a secret, and the log has it without."""
+        """As rq's, but the traceback stays out of Redis: it may hold a secret, and the log has it without.
+
+        Called in the horse, which has looked into the job, unless the horse died.
+        """
+        if isinstance(job, DoorbellJob) and job.refused:
+            self.refuse("it is no doorbell", job.content)
         super().handle_job_failure(job, queue, started_job_registry, "see the worker's log", execution)
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
@@ -164,17 +182,26 @@ class HorseWorker(Worker):
             os._exit(1)
 
 
-def make_worker(redis: Redis, queue: str, before_fork: Callable[[], None]) -> HorseWorker:
-    """A worker on exactly one queue: on two, RQ loses jobs that were popped when it dies."""
+def make_worker(redis: Redis, queue: str, before_fork: Callable[[], None], refuse: Refuse) -> HorseWorker:
+    """A worker on exactly one queue: on two, RQ loses jobs that were popped when it dies.
+
+    `refuse` is told why a job was refused, and what it was.
+    """
+
+    class WatchedQueue(DoorbellQueue):
+        """One that tells of what it drops."""
+
+    WatchedQueue.refuse = staticmethod(refuse)
     worker = HorseWorker(
-        [DoorbellQueue(queue, connection=redis, serializer=JSONSerializer, job_class=DoorbellJob)],
+        [WatchedQueue(queue, connection=redis, serializer=JSONSerializer, job_class=DoorbellJob)],
         connection=redis,
         serializer=JSONSerializer,
         job_class=DoorbellJob,
-        queue_class=DoorbellQueue,
+        queue_class=WatchedQueue,
         worker_ttl=45,
         maintenance_interval=30,
         job_monitoring_interval=5,
     )
     worker.before_fork = before_fork
+    worker.refuse = refuse
     return worker

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from typing import assert_never
 
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from andock.audit import AuditRecord, Event, Journal, record_of_end
 from andock.catalogue import Catalogue
 from andock.doorbell import Doorbell, longest
 from andock.entries import Entry
 from andock.errors import Changed, OpsError, SignatureError
-from andock.ledger import Ledger, failed
+from andock.ledger import RING_AGAIN, Ledger, failed
 from andock.messages import Failed, Notice, Request, State
 from andock.operation import Operation
 from andock.outbox import REMINDER, Due, Outbox, message
 from andock.refusals import ExpiredError
+from andock.rejections import Kind, Rejections
 from andock.rendering.notices import review_overdue
 from andock.routing import Routing
 from andock.seals import genuine_plan
@@ -50,6 +51,11 @@ class Janitor:
         return Outbox(self.ledger)
 
     @property
+    def rejections(self) -> Rejections:
+        """What was refused, on record."""
+        return Rejections(self.journal)
+
+    @property
     def votes(self) -> Votes:
         """What people say to plans."""
         return Votes(self.ledger)
@@ -78,7 +84,12 @@ class Janitor:
                 # a step may be under way, and nobody is left who could find out
                 changed = {"changed": Changed.UNKNOWN} if entry.marks else {}
                 self._end(entry, Failed.of(error).model_copy(update=changed), State.FAILED)
+            except ResponseError as error:
+                # what is stored of it cannot be worked with: it must not keep the others from being looked at
+                log.error("damaged_record", request=request, error=str(error)[:200])  # noqa: TRY400  it says it all
+                self.ledger.look_again(request, RING_AGAIN)
         self._tell_overdue_reviews()
+        self.rejections.tell_left_out()
         return len(due)
 
     def _look(self, entry: Entry) -> None:
@@ -142,21 +153,34 @@ class Janitor:
 
     def _tell_overdue_reviews(self) -> None:
         """Say once, where it was asked, that nobody has looked at a break-glass in time."""
-        for entry in self.ledger.read_many(self.votes.overdue_reviews()):
-            request = self._open(entry)
-            notice = Notice(
-                id=f"{request.id}overdue",
-                instance=request.instance,
-                channel=request.channel,
-                text=review_overdue(request.actor.user, request.id, request.command, request.emergency),
-                at=time.time(),
-            )
-            self.outbox.tell(notice, self.journal.signer)
+        overdue = self.votes.overdue_reviews()
+        kept = {entry.id: entry for entry in self.ledger.read_many(overdue)}
+        for request in overdue:
+            entry = kept.get(request)
+            if entry is None:  # its retention is over
+                self.votes.end_review(request)
+                continue
+            try:
+                self._tell_overdue(self._open(entry))
+            except SignatureError as error:  # nobody can say any more what was asked
+                log.warning("review_refused", request=request, code=error.code)
+                self.rejections.record(Kind.REQUEST, error.sentence, request=request)
+                self.votes.end_review(request)
+
+    def _tell_overdue(self, request: Request) -> None:
+        notice = Notice(
+            id=f"{request.id}overdue",
+            instance=request.instance,
+            channel=request.channel,
+            text=review_overdue(request.actor.user, request.id, request.command, request.emergency),
+            at=time.time(),
+        )
+        self.outbox.tell(notice, self.journal.signer)
 
     def _end(self, entry: Entry, result: Failed, state: State) -> None:
         try:
             plan = genuine_plan(entry, self.verifier, self.ledger.instance)
-            record = record_of_end(self._open(entry), result, state, plan=plan)
+            record = record_of_end(self._open(entry), result, state, plan=plan, rule=entry.rule)
         except SignatureError:
             record = AuditRecord(event=Event.REFUSED, request=entry.id, text=result.sentence)
         self.ledger.conclude(

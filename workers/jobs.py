@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import structlog
 
 from andock.attempt import Attempt
-from andock.audit import AuditRecord, Event
 from andock.errors import Changed, LeaseLostError
 from andock.ledger import failed
 from andock.messages import State
 from andock.operation import Phase, Ports
-from andock.outbox import message
 from andock.ports.watch import Watch
 from andock.runner import Runner
 from andock.seals import genuine_marks
@@ -74,19 +72,4 @@ def _record_crash(runner: Runner, attempt: Attempt) -> None:
         return
     changed = Changed.UNKNOWN if entry.marks else Changed.NOTHING
     result = failed("internal_error", f"Internal error {attempt.request}: see the worker's log.", changed)
-    record = AuditRecord(
-        event=Event.CONCLUDED,
-        request=attempt.request,
-        attempt=attempt.number,
-        result=State.FAILED.value,
-        changed=changed.value,
-        text=result.sentence,
-    )
-    runner.ledger.conclude(
-        attempt.request,
-        result,
-        State.FAILED,
-        owner=attempt.owner,
-        messages=(message(attempt.request),),
-        record=runner.journal.seal(record),
-    )
+    runner.end_failed(attempt, entry, result, State.FAILED)

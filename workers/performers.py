@@ -18,6 +18,7 @@ from andock.operation import Backend, Ports
 from andock.outbox import Outbox
 from andock.ports.watch import Watch
 from andock.protection import Protection
+from andock.rejections import Kind, Rejections
 from andock.residents import Residents
 from andock.runner import Runner
 from andock.signing import Signer, load_signer
@@ -57,18 +58,19 @@ def prepare_worker(
     redis = connect(settings.redis_url.get_secret_value(), timeout=None)
     refresh()
     signal.signal(signal.SIGHUP, lambda _signum, _frame: installation.policy.look_soon())
-    return make_worker(redis, queue, refresh)
+    return make_worker(redis, queue, refresh, Rejections(runner.journal).teller(Kind.JOB))
 
 
 def make_runner(installation: Installation, signer: Signer) -> Runner:
     """The runner over this installation's ledger and policy."""
     ledger, verifier, instance = installation.ledger, installation.verifier, installation.sites.instance
+    journal = Journal(ledger, signer, verifier)
     return Runner(
         ledger=ledger,
         leases=Leases(ledger),
         outbox=Outbox(ledger),
-        journal=Journal(ledger, signer, verifier),
-        roster=Roster(ledger, verifier),
+        journal=journal,
+        roster=Roster(ledger, verifier, Rejections(journal).teller(Kind.MEMBERSHIP)),
         catalogue=installation.catalogue,
         policy=installation.policy.current(),
         protection=find_own(installation.sites.own),

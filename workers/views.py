@@ -47,4 +47,4 @@ def _approval_view(entry: Entry) -> ApprovalView | None:
     if entry.approval is None:
         return None
     given = tuple(voter.rpartition("/")[2] for voter in sorted(entry.votes))
-    return ApprovalView(entry.approval.needed, entry.approval.rule, given)
+    return ApprovalView(entry.approval.needed, entry.approval.rule, given, entry.approval.as_of)

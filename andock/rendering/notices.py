@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from andock.alarms import Alarm
 from andock.approvals import Approval
+from andock.messages import Request
 from andock.privileges import WATCHING_FIX, say_blind
 from andock.rendering.mrkdwn import code, prose
 from andock.rendering.request import day, moment, person
@@ -71,13 +72,15 @@ def _alarm_on(alarm: Alarm) -> str:
     return f"*{prose(alarm.name, 200)}* on {code(alarm.entity, 200)} ({where})"
 
 
-def broke_glass(user: str, request: str, command: str, reason: str, rule: str, review_by: float) -> str:
+def broke_glass(request: Request, rule: str, review_by: float, as_of: str = "") -> str:
     """Somebody went ahead without the approvals that a rule asks for."""
-    review = code(f"request review {request}", 60)
+    review = code(f"request review {request.id}", 60)
+    aged = f" · {prose(as_of, 100)}" if as_of else ""
     return (
-        f"🚨 {person(user)} *broke the glass*: {code(command, 300)} goes ahead without approval.\n"
-        f"Reason: {prose(reason, 300)}\n"
-        f"Rule: {prose(rule, 200)} · request {code(request, 60)}\n"
+        f"🚨 {person(request.actor.user)} *broke the glass*: {code(request.command, 300)} goes ahead without "
+        "approval.\n"
+        f"Reason: {prose(request.emergency, 300)}\n"
+        f"Rule: {prose(rule, 200)}{aged} · request {code(request.id, 60)}\n"
         f"Somebody else looks at it until {moment(review_by)} and says so: {review}"
     )
 

@@ -105,6 +105,7 @@ class ApprovalView:
     needed: str  # `2 approvals from leads`
     rule: str
     given: tuple[str, ...] = ()  # Slack user ids
+    as_of: str = ""  # how old the memberships are that it was decided on, if too old
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +198,10 @@ def _sentence(view: RequestView) -> str:
 def _asked(view: RequestView, approval: ApprovalView) -> str:
     until = f" until {moment(view.answer_by)}" if view.answer_by else ""
     given = ", ".join(map(person, approval.given)) or "nobody yet"
+    aged = f"; {prose(approval.as_of, 100)}" if approval.as_of else ""
     return (
         f"Nothing is changed yet. It needs {prose(approval.needed, 300)}{until} "
-        f"(rule: {prose(approval.rule, 200)}). Approved by: {given}."
+        f"(rule: {prose(approval.rule, 200)}{aged}). Approved by: {given}."
     )
 
 

@@ -15,14 +15,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 from urllib.parse import urlencode
 
 import pytest
 from redis import Redis
 
+from andock.audit import AuditRecord, Event
 from andock.entries import Entry
 from andock.ledger import Ledger
 from andock.messages import Request
+from andock.rejections import Kind
 from andock.signing import load_verifier
 from config.installation import connect
 from sandbox.processes import Child, free_port, start
@@ -117,8 +120,9 @@ class Door:
     def remembered(self) -> set[bytes]:
         """Keys of this installation and its queues."""
         found = set(self.redis.scan_iter(f"{self.ledger.prefix}*"))
-        # the bot looks after who is in which user group by itself
-        found = {key for key in found if b":members:" not in key and b":budget:" not in key}
+        # the bot looks after who is in which user group by itself, and records what it refuses
+        apart = (b":members:", b":budget:", b":audit", b":rejected")
+        found = {key for key in found if not any(part in key for part in apart)}
         return found | set(self.redis.scan_iter(f"rq:queue:{self.ledger.prefix.split(':')[1]}.*"))
 
     def requests(self) -> list[Request]:
@@ -127,9 +131,17 @@ class Door:
         entries: tuple[Entry, ...] = self.ledger.recent(actor=None, limit=50)
         return [verifier.open(entry.sealed, Request, by="bot") for entry in entries]
 
+    def refused(self) -> list[AuditRecord]:
+        """What was recorded as refused since the ledger was emptied."""
+        verifier = load_verifier(self.keys)
+        entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", self.redis.xrange(self.ledger.audit))
+        records = [verifier.open(fields[b"sealed"], AuditRecord, by="bot") for _, fields in entries]
+        return [record for record in records if record.event is Event.REFUSED]
+
     def forget(self) -> None:
         """Start with an empty ledger and workers that seem to live."""
-        for key in self.remembered():
+        kinds = (self.ledger.key("budget", f"rejected:{kind.name}") for kind in Kind)
+        for key in (*self.remembered(), *kinds, self.ledger.audit, self.ledger.key("rejected")):
             self.redis.delete(key)
 
     def pretend_workers(self) -> None:

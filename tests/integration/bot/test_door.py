@@ -1,7 +1,8 @@
-"""Hostile HTTP: refused with 400, 401 or 413, without a traceback, and nothing is remembered of it."""
+"""Hostile HTTP: refused with 400, 401 or 413, without a traceback; only that it came is recorded."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -72,10 +73,14 @@ def test_too_old_or_from_the_future_is_401_however_well_signed(door: Door, age: 
     assert send(door, stamp=str(int(time.time()) - age)).status == 401
 
 
-def test_a_signature_of_another_body_is_401(door: Door) -> None:
+def test_a_signature_of_another_body_is_401_and_recorded_without_the_body(door: Door) -> None:
     stamp = str(int(time.time()))
 
     assert send(door, stamp=stamp, x_slack_signature=door.sign(b"other", stamp)).status == 401
+
+    (record,) = door.refused()
+    assert f"wrong signature ({len(BODY)} bytes, SHA-256 {hashlib.sha256(BODY).hexdigest()})" in record.text
+    assert "vm" not in record.text
 
 
 @pytest.mark.parametrize("name", ["X-Slack-Signature", "X-Slack-Request-Timestamp"])

@@ -22,6 +22,7 @@ from bot.identity import Directory
 from bot.usergroups import METHOD, RENEWED, TIER, UserGroups
 from config.installation import connect
 from sandbox.slack.client import Workspace
+from tests.conftest import untold
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Office:
 
     @property
     def roster(self) -> Roster:
-        return Roster(self.ledger, self.verifier)
+        return Roster(self.ledger, self.verifier, untold)
 
     def groups(self) -> UserGroups:
         slack = AsyncWebClient(
@@ -232,7 +233,7 @@ def test_without_redis_what_was_read_before_counts_and_else_it_is_said(
     office.write("S0LEADS", at=time.time())
     groups = office.groups()
     known = asyncio.run(groups.members())
-    nowhere = Roster(Ledger(connect("redis://127.0.0.1:1/0"), "x"), office.verifier)
+    nowhere = Roster(Ledger(connect("redis://127.0.0.1:1/0"), "x"), office.verifier, untold)
     groups.roster = nowhere
     monkeypatch.setattr("bot.usergroups.BELIEVED", 0.0)
 

@@ -66,6 +66,10 @@ def test_who_is_no_full_member_is_told_so_and_nothing_is_accepted(door: Door, us
     assert why in answer.text
     assert "rule: built in" in answer.text
     assert commands(door) == []
+    (record,) = door.refused()
+    assert (record.actor, record.channel) == (f"{door.slack.team_id}/{user}", "C0OPS")
+    assert why in record.text
+    assert record.rule.startswith("built in")
 
 
 def test_a_payload_of_another_workspace_is_refused_whoever_it_names(door: Door) -> None:
@@ -172,6 +176,23 @@ def test_a_button_gives_a_guest_no_more_than_typing_would(door: Door) -> None:
 def test_a_button_with_a_made_up_plan_does_nothing(door: Door, action: str, value: str) -> None:
     assert click(door, action, value).status == 200
     assert commands(door) == []
+    (record,) = door.refused()
+    assert "SHA-256" in record.text
+    assert value not in record.text or len(value) < 3
+
+
+def test_an_answer_to_a_request_that_is_not_there_is_recorded_with_who_gave_it(door: Door) -> None:
+    click(door, "andock.approve", '{"request":"rabcdefgh","plan":"","phrase":""}')
+
+    (record,) = door.refused()
+    assert (record.request, record.actor) == ("rabcdefgh", f"{door.slack.team_id}/U0OPS1")
+    assert "There is no request" in record.text
+
+
+def test_a_button_that_opens_a_page_is_no_forgery(door: Door) -> None:
+    click(door, "andock.link:0", "open")
+
+    assert door.refused() == []
 
 
 def test_can_i_about_the_desk_is_answered_to_a_mention_too(door: Door) -> None:

@@ -15,6 +15,7 @@ from andock.ledger import Ledger
 from andock.memberships import Membership, Roster
 from andock.signing import load_signer, load_verifier
 from sandbox.redis_server import RedisServer
+from tests.conftest import untold
 from tests.integration.bot.conftest import ROOT
 
 SITES = """
@@ -154,7 +155,7 @@ def test_what_is_to_mend_is_listed_with_file_and_line(andock: Andock, tmp_path: 
 
 def test_who_is_in_user_groups_is_known_from_the_snapshot(andock: Andock, ledger: Ledger, keys: Path) -> None:
     assert andock("policy", "check").returncode == 0
-    roster, signer = Roster(ledger, load_verifier(keys)), load_signer(keys, "bot")
+    roster, signer = Roster(ledger, load_verifier(keys), untold), load_signer(keys, "bot")
     instance = ledger.prefix.split(":")[1]
 
     def know(*members: str) -> str:

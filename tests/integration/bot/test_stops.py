@@ -20,6 +20,7 @@ from andock.ports.stops import FreezeDraft
 from andock.refusals import LockedError
 from andock.signing import Verifier
 from bot.stops import ActorStops
+from tests.conftest import untold
 
 NOW = datetime.now(UTC)
 WEEKENDS = Freeze.model_validate({
@@ -60,7 +61,7 @@ def test_a_freeze_counts_for_policy_as_soon_as_it_is_added(
 ) -> None:
     row = stops.add_freeze(draft(zone="America/New_York", ends=_in_new_york(hours=2), reason="failing over"))
 
-    (added,) = AddedFreezes(ledger, verifier).standing()
+    (added,) = AddedFreezes(ledger, verifier, untold).standing()
     (force,) = in_force([added.freeze], "prod", time.time())
     assert force.freeze.place == row.place == "freeze storage (added by ops-1)"
     assert timedelta(hours=1, minutes=50) < force.end - NOW < timedelta(hours=2, minutes=1)

@@ -18,6 +18,7 @@ from andock.operation import Plan
 from andock.outbox import Outbox
 from andock.policy import Policy
 from andock.protection import Protection
+from andock.rejections import Kind, Rejections
 from andock.runner import Runner
 from andock.seals import open_begun, open_plan
 from andock.signing import Signer, Verifier, load_signer
@@ -75,12 +76,13 @@ def make_runner(ledger: Ledger, keys: Path, verifier: Verifier, recorder: None) 
         announce: Mapping[str, str] | None = None,
         known: Ledger = ledger,
     ) -> Runner:
+        journal = Journal(known, load_signer(keys, "worker"), verifier)
         return Runner(
             ledger=known,
             leases=Leases(known),
             outbox=Outbox(known),
-            journal=Journal(known, load_signer(keys, "worker"), verifier),
-            roster=Roster(known, verifier),
+            journal=journal,
+            roster=Roster(known, verifier, Rejections(journal).teller(Kind.MEMBERSHIP)),
             catalogue=catalogue,
             policy=policy,
             protection=Protection(),

@@ -47,6 +47,7 @@ from andock.seals import StoredPlan, seal_plan
 from andock.signing import Signer, Verifier
 from andock.votes import Votes
 from bot.ballots import Ballots
+from tests.conftest import untold
 from tests.integration.core.conftest import OPS, Accept, plan_of
 
 LEAD_1 = Actor(team="T1", user="U0LEAD1", name="lead-1")
@@ -573,7 +574,7 @@ def test_the_vote_of_who_left_the_group_before_the_start_lapses(
     ballots.approve(asked.id, "", DBA.model_copy(update={"groups_at": now}))
     instance = ledger.prefix.split(":")[1]
     left = Membership(instance=instance, group="S0DBA", members=frozenset({"U0DBA2"}), at=now)
-    Roster(ledger, verifier).write(left, signer)
+    Roster(ledger, verifier, untold).write(left, signer)
 
     again = perform(runner, asked)
 

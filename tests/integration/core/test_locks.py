@@ -17,6 +17,7 @@ from andock.locks import Lock, Locks
 from andock.messages import Actor
 from andock.refusals import LockedError, NotAllowedError
 from andock.signing import Signer, Verifier, load_signer
+from tests.conftest import untold
 
 OPS = Actor(team="T1", user="U0OPS1", name="ops-1")
 LEAD = Actor(team="T1", user="U0LEAD1", name="lead-1")
@@ -24,12 +25,12 @@ LEAD = Actor(team="T1", user="U0LEAD1", name="lead-1")
 
 @pytest.fixture
 def locks(ledger: Ledger, verifier: Verifier) -> Locks:
-    return Locks(ledger, verifier)
+    return Locks(ledger, verifier, untold)
 
 
 @pytest.fixture
 def added(ledger: Ledger, verifier: Verifier) -> AddedFreezes:
-    return AddedFreezes(ledger, verifier)
+    return AddedFreezes(ledger, verifier, untold)
 
 
 def lock(ledger: Ledger, actor: Actor = OPS, scope: str = "web-01", lasts: float = 60.0) -> Lock:
@@ -77,7 +78,7 @@ def test_of_twenty_people_who_take_one_lock_at_once_one_has_it(
 
     def take(actor: Actor) -> str:
         try:
-            Locks(ledger, verifier).take(lock(ledger, actor), signer)
+            Locks(ledger, verifier, untold).take(lock(ledger, actor), signer)
         except LockedError as error:
             return error.owner
         return "mine"

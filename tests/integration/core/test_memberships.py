@@ -12,13 +12,14 @@ from andock.memberships import KEPT, Membership, Roster
 from andock.messages import CLI_TEAM, Actor
 from andock.policy import Group, Policy
 from andock.signing import Signer, Verifier, load_signer
+from tests.conftest import untold
 
 GROUPS = ("S0CALL", "S0OPS")
 
 
 @pytest.fixture
 def roster(ledger: Ledger, verifier: Verifier) -> Roster:
-    return Roster(ledger, verifier)
+    return Roster(ledger, verifier, untold)
 
 
 def snapshot(roster: Roster, group: str, *members: str, at: float = 0.0, instance: str = "") -> Membership:

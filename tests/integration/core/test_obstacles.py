@@ -21,6 +21,7 @@ from andock.policy import Policy
 from andock.protection import Protection
 from andock.runner import Runner
 from andock.signing import Signer
+from tests.conftest import untold
 from tests.integration.core.conftest import OPS, Accept, plan_of
 from tests.integration.core.test_runner import POLICY, World, again, failure, make_catalogue, perform, vote
 
@@ -48,12 +49,12 @@ def lock(runner: Runner, signer: Signer, scope: str, actor: Actor = LEAD, lasts:
         since=now,
         until=now + lasts,
     )
-    Locks(runner.ledger, runner.verifier).take(made, signer)
+    Locks(runner.ledger, runner.verifier, untold).take(made, signer)
     return made
 
 
 def release(runner: Runner, scope: str) -> None:
-    Locks(runner.ledger, runner.verifier).release(scope, LEAD, force=False)
+    Locks(runner.ledger, runner.verifier, untold).release(scope, LEAD, force=False)
 
 
 def around_now(**fields: Any) -> Freeze:
@@ -330,7 +331,7 @@ def test_a_freeze_added_by_command_counts_at_once_and_until_it_is_ended(
     runner: Runner, world: World, accept: Accept, signer: Signer
 ) -> None:
     freeze = around_now(line=0, source="added by lead-1", environments=["dev"])
-    added = AddedFreezes(runner.ledger, runner.verifier)
+    added = AddedFreezes(runner.ledger, runner.verifier, untold)
     now = time.time()
     added.add(
         AddedFreeze(

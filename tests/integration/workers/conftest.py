@@ -159,9 +159,17 @@ class Playground:
 
     def events(self) -> list[str]:
         """What was recorded, in order."""
+        return [record.event.value for record in self.records()]
+
+    def refused(self) -> list[str]:
+        """What the record says of everything that was refused."""
+        return [record.text for record in self.records() if record.event is Event.REFUSED]
+
+    def records(self) -> list[AuditRecord]:
+        """All records, in order."""
         entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", self.redis.xrange(self.ledger.audit))
         sealed = [fields[b"sealed"] for _, fields in entries]
-        return [self.verifier.open(one, AuditRecord, by=SIGNERS).event.value for one in sealed]
+        return [self.verifier.open(one, AuditRecord, by=SIGNERS) for one in sealed]
 
     def set(self, request: Request, **fields: Any) -> None:
         """Write fields of the stored request, as somebody with Redis' password could."""

@@ -333,7 +333,7 @@ def test_an_unknown_end_says_so(office: Office) -> None:
     assert "Outcome unknown" in office.said()[0].spoken
 
 
-def test_a_forged_request_is_not_answered(office: Office) -> None:
+def test_a_forged_request_is_not_answered_and_that_is_recorded(office: Office) -> None:
     request = office.accept()
     sealed = office.toys.entry(request).sealed
     office.toys.set(request, sealed=sealed.replace(office.channel.encode(), b"C0OPS"))
@@ -342,6 +342,8 @@ def test_a_forged_request_is_not_answered(office: Office) -> None:
 
     assert office.said() == []
     assert len(office.slack.messages("C0OPS", "*")) == before
+    (said,) = office.toys.refused()
+    assert "a stored request was refused: no bot signed it" in said
 
 
 @pytest.mark.parametrize("member", [b"garbage", b"\xff|main", b"", b"|", b"r1|main|x y"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -15,6 +16,7 @@ from threading import Thread
 import pytest
 
 from andock.messages import State
+from andock.rejections import Kind
 from sandbox.redis_server import RedisServer
 from tests.integration.workers.conftest import Playground, job_fields, playing
 
@@ -39,6 +41,17 @@ def goes_on(toys: Playground) -> bool:
     ended = toys.end_of(request)
     alive = len(toys.workers) == 1 and toys.workers[0].alive
     return ended.state is State.SUCCEEDED and alive and not toys.canary.exists()
+
+
+def said_of(content: bytes) -> str:
+    """What the record says of what was refused."""
+    return f"{len(content)} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}"
+
+
+@pytest.fixture(autouse=True)
+def nothing_refused(hostile: Playground) -> None:
+    """The record starts anew, and has room."""
+    hostile.redis.delete(hostile.ledger.audit, hostile.ledger.key("budget", f"rejected:{Kind.JOB.name}"))
 
 
 class Bomb:
@@ -80,9 +93,11 @@ class Bomb:
 def test_a_job_other_than_a_doorbell_runs_nothing(hostile: Playground, data: object) -> None:
     text = json.dumps(data).replace("{canary}", str(hostile.canary))
 
-    hostile.put_job(job_fields(zlib.compress(text.encode())))
+    job = zlib.compress(text.encode())
+    hostile.put_job(job_fields(job))
 
     assert goes_on(hostile)
+    assert hostile.refused() == [f"a job was refused: it is no doorbell ({said_of(job)})"]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +113,7 @@ def test_data_that_is_no_job_runs_nothing(hostile: Playground, data: bytes) -> N
     hostile.put_job(job_fields(data))
 
     assert goes_on(hostile)
+    assert hostile.refused() == [f"a job was refused: it is no doorbell ({said_of(data)})"]
 
 
 @pytest.mark.parametrize("compress", [True, False])
@@ -176,6 +192,8 @@ def test_an_id_that_is_no_text_does_not_end_the_worker(hostile: Playground) -> N
     hostile.redis.rpush(f"rq:queue:{hostile.queue()}", b"\xff\xfe")
 
     assert goes_on(hostile)
+    said = said_of(b"\xff\xfe")
+    assert hostile.refused() == [f"a job was refused: its id is none of ours ({said})"]
 
 
 def test_a_job_without_data_does_not_end_the_worker(hostile: Playground) -> None:

@@ -21,13 +21,14 @@ from sandbox.redis_server import start_redis
 from tests.integration.workers.conftest import ROOT, Playground, job_fields, playing, runs, until
 from tests.integration.workers.toys import POOL
 from workers.horse import make_worker
+from workers.jobs import MOST_ATTEMPTS
 
 
 def test_a_stop_while_no_horse_runs_does_not_kill_the_worker(redis: Redis, toys: Playground) -> None:
     script = f"""
 from config.installation import connect
 from workers.horse import make_worker
-worker = make_worker(connect({toys.url!r}), {toys.queue()!r}, lambda: None)
+worker = make_worker(connect({toys.url!r}), {toys.queue()!r}, lambda: None, print)
 worker.kill_horse()
 print("alive")
 """
@@ -117,7 +118,7 @@ def test_a_horse_that_is_killed_leaves_its_worker_which_settles_what_it_began(to
 def test_a_worker_takes_from_one_queue_by_moving_so_that_nothing_popped_is_lost(
     redis: Redis, toys: Playground
 ) -> None:
-    worker = make_worker(redis, toys.queue(), lambda: None)
+    worker = make_worker(redis, toys.queue(), lambda: None, lambda _why, _content: None)
     redis.config_resetstat()
     toys.start_worker()
 
@@ -176,6 +177,24 @@ def test_a_bugs_own_words_are_in_no_result_of_rqs_and_without_secrets_in_the_log
     assert result.exc_string == "see the worker's log"
     assert "a bug that says password=[redacted]" in toys.logs()
     assert "hunter2" not in toys.logs()
+
+
+def test_a_change_that_ends_in_a_bug_is_recorded_with_whose_it_was_and_what_it_touched(
+    toys: Playground,
+) -> None:
+    toys.start_worker()
+    request = toys.accept(how="crash")
+    toys.set(request, attempt=MOST_ATTEMPTS)  # the last; an earlier one is followed by one that settles
+    poke = toys.janitor.catalogue.get("toy poke")
+    toys.doorbell.ring(POOL, poke, request.id, MOST_ATTEMPTS)
+
+    assert toys.end_of(request).state is State.FAILED
+    end = toys.records()[-1]
+
+    assert (end.event.value, end.result, end.changed) == ("concluded", "failed", "unknown")
+    assert (end.actor, end.operation, end.attempt) == (request.actor.key, "toy poke", MOST_ATTEMPTS)
+    assert (end.plan, end.environments) == (toys.entry(request).digest, ("dev",))
+    assert "Internal error" in end.text
 
 
 def test_rqs_time_limit_ends_a_read_that_looks_at_no_clock(toys: Playground) -> None:

@@ -334,3 +334,47 @@ def test_a_review_that_nobody_gave_in_time_is_asked_for_once_more(toys: Playgrou
     assert notice is not None
     assert "the shop is down" in notice.text
     assert f"request review {request.id}" in notice.text
+
+
+def test_an_overdue_review_of_a_request_that_nobody_can_read_is_dropped_and_recorded(
+    toys: Playground,
+) -> None:
+    unreadable, request = (
+        toys.accept(emergency="signed by a key of old"),
+        toys.accept(emergency="the shop is down"),
+    )
+    toys.set(unreadable, sealed=b"gone." + toys.entry(unreadable).sealed.split(b".", 1)[1])
+    votes, outbox = Votes(toys.ledger), Outbox(toys.ledger)
+    votes.ask_review(unreadable.id, time.time() - 2)
+    votes.ask_review(request.id, time.time() - 1)
+    for due in outbox.take(10):
+        outbox.done(due)
+
+    toys.janitor.sweep()
+    toys.janitor.sweep()
+
+    (due,) = outbox.take(10)
+    assert due.request == f"{request.id}overdue"
+    assert votes.overdue_reviews() == (request.id,)
+    assert toys.events().count("refused") == 1
+
+
+def test_an_overdue_review_of_a_request_that_is_no_longer_kept_is_dropped(toys: Playground) -> None:
+    Votes(toys.ledger).ask_review("rgonegonegone", time.time() - 1)
+
+    toys.janitor.sweep()
+
+    assert Votes(toys.ledger).overdue_reviews() == ()
+
+
+def test_a_request_that_cannot_be_ended_does_not_keep_the_others_from_being_looked_at(
+    toys: Playground,
+) -> None:
+    damaged, healthy = toys.accept(not_after=time.time() - 1), toys.accept(toy="b")
+    toys.set(damaged, leases="{")
+    toys.make_due(damaged)
+    toys.make_due(healthy)
+
+    toys.janitor.sweep()
+
+    assert toys.waiting() == [f"{healthy.id}-2"]

@@ -106,3 +106,13 @@ def test_two_notices_are_two_messages(board: Board) -> None:
     board.outbox.tell(board.notice("two", "alarm2"), board.toys.signer)
     board.deliver()
     assert sorted(said.spoken for said in board.said()) == ["one", "two"]
+
+
+def test_one_of_which_nobody_can_read_where_it_stands_does_not_stop_the_others(board: Board) -> None:
+    board.outbox.tell(board.notice("it is red"), board.toys.signer)
+    board.toys.redis.set(board.toys.ledger.key("notice", "alarm1", "post"), "{")
+    board.outbox.tell(board.notice("so is this", "alarm2"), board.toys.signer)
+
+    board.deliver()
+
+    assert sorted(said.spoken for said in board.said()) == ["it is red", "so is this"]

@@ -23,6 +23,7 @@ from config.installation import connect
 from sandbox.processes import Child, start
 from sandbox.redis_server import RedisServer
 from sandbox.vcenter import Inventory, Vcenter, start_vcenter
+from tests.conftest import untold
 from tests.integration.workers.conftest import ROOT, until
 
 SITES = """
@@ -82,7 +83,7 @@ class Post:
         snapshot = Membership(
             instance=self.instance, group="S0OPS", members=frozenset(members), at=time.time()
         )
-        Roster(self.ledger, load_verifier(self.keys)).write(snapshot, load_signer(self.keys, "bot"))
+        Roster(self.ledger, load_verifier(self.keys), untold).write(snapshot, load_signer(self.keys, "bot"))
 
 
 @pytest.fixture(scope="module")

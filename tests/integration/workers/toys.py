@@ -45,6 +45,7 @@ from andock.outbox import Outbox
 from andock.policy import Policy, Rule
 from andock.ports.watch import Watch
 from andock.protection import Protection
+from andock.rejections import Kind, Rejections
 from andock.runner import Runner
 from andock.signing import load_signer, load_verifier
 from config.installation import connect
@@ -126,6 +127,8 @@ def make_catalogue(world: World) -> Catalogue:
         ctx.checkpoint(ctx.mark)
         if step.args["how"] == "hang before the call":
             world.hang()
+        if step.args["how"] == "crash":
+            world.obey("crash")
         world.add(f"poke:{step.target.name}")
         if step.args["how"] == "hang after the call":
             world.hang()
@@ -181,12 +184,13 @@ def main() -> None:
     redis = connect(url)
     ledger = Ledger(redis, instance)
     verifier = load_verifier(Path(keys))
+    journal = Journal(ledger, load_signer(Path(keys), "worker"), verifier)
     runner = Runner(
         ledger=ledger,
         leases=Leases(ledger),
         outbox=Outbox(ledger),
-        journal=Journal(ledger, load_signer(Path(keys), "worker"), verifier),
-        roster=Roster(ledger, verifier),
+        journal=journal,
+        roster=Roster(ledger, verifier, Rejections(journal).teller(Kind.MEMBERSHIP)),
         catalogue=make_catalogue(World(Path(world))),
         policy=POLICY,
         protection=Protection(),
@@ -195,7 +199,9 @@ def main() -> None:
         announce={},
     )
     install(Performer(runner, no_ports))
-    worker = make_worker(connect(url, timeout=None), queue, lambda: None)
+    worker = make_worker(
+        connect(url, timeout=None), queue, lambda: None, Rejections(journal).teller(Kind.JOB)
+    )
     worker.work(with_scheduler=False)
 
 

@@ -233,6 +233,11 @@ class Ledger:
         """Look at an open request again `delay` ms from now."""
         self.redis.zadd(self.key("open"), {request: time.time() * 1000 + delay}, xx=True)
 
+    def look_again_at(self, times: Mapping[str, float]) -> None:
+        """Look at open requests again, each at its time in seconds since the epoch."""
+        if times:
+            self.redis.zadd(self.key("open"), {request: at * 1000 for request, at in times.items()}, xx=True)
+
     def cancel(self, request: str, by: str, *, message: str = "") -> bool:
         """Ask whoever works on a request to stop between steps and in its waits; False if it has ended."""
         keys = [self._request(request), self.outbox]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -70,6 +71,13 @@ class Outbox:
         pipe.zadd(self._due, {due.member: time.time() * 1000 + delay}, nx=True)
         pipe.zrem(self._claimed, due.member)
         pipe.execute()
+
+    def remind(self, requests: Iterable[str]) -> None:
+        """Let the approvers of these be reminded now."""
+        now = time.time() * 1000
+        due = {Due(request, REMINDER).member: now for request in requests}
+        if due:
+            self._redis.zadd(self._due, due, nx=True)
 
     def begin_post(self, due: Due) -> int:
         """Count a try to post a message of a request; more than one: an earlier one may have arrived."""

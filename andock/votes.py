@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -69,9 +69,12 @@ class Votes:
         keys = [self._request(request), self._open, self._ledger.outbox]
         return bool(self._ledger.scripts.run("clock", keys, request, seconds, message))
 
-    def remind(self, request: str) -> bool:
-        """Whether people are to be reminded now: once a request."""
-        return bool(self._redis.hsetnx(self._request(request), "reminded", "1"))
+    def begin_reminders(self, requests: Sequence[str]) -> tuple[str, ...]:
+        """Those of them that people are to be reminded of now: once a request."""
+        pipe = self._redis.pipeline(transaction=False)
+        for request in requests:
+            pipe.hsetnx(self._request(request), "reminded", "1")
+        return tuple(request for request, new in zip(requests, pipe.execute(), strict=True) if new)
 
     def ask_review(self, request: str, by: float) -> None:
         """Somebody has to look at this request until then (seconds since the epoch)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterable, Iterator
 
 from andock.approvals import Approval, Need
 from andock.audit import Event, Journal, record_of
@@ -21,7 +22,7 @@ from bench.lab import DisagreementError, Lab
 from bench.rows import Row, limit, middle
 from config.installation import connect
 from sandbox.redis_server import start_redis
-from workers.janitor import Janitor
+from workers.janitor import BATCH, Janitor
 
 PENDING = 1_000
 MOST = 50.0  # ms a sweep
@@ -37,7 +38,7 @@ APPROVAL = Approval(
 
 
 def measure(lab: Lab) -> list[Row]:
-    """The row of this family."""
+    """The rows of this family."""
     home = lab.state / "approvals"
     shutil.rmtree(home, ignore_errors=True)
     make_keys(home / "keys")
@@ -46,8 +47,8 @@ def measure(lab: Lab) -> list[Row]:
         ledger = Ledger(connect(server.url), INSTANCE)
         verifier = load_verifier(home / "keys")
         bot = Journal(ledger, load_signer(home / "keys", "bot"), verifier)
-        for _ in range(PENDING):
-            _park(bot, load_signer(home / "keys", "worker"))
+        worker = load_signer(home / "keys", "worker")
+        waiting = [_park(bot, worker) for _ in range(PENDING)]
         janitor = Janitor(
             ledger,
             Doorbell(ledger.redis, INSTANCE),
@@ -57,6 +58,7 @@ def measure(lab: Lab) -> list[Row]:
             Journal(ledger, load_signer(home / "keys", "janitor"), verifier),
         )
         spent = [_sweep(janitor) for _ in range(SWEEPS)]
+        reminding = [_remind(janitor, ids) for ids in _batches(waiting)]
         if len(ledger.open_requests()) != PENDING:
             raise DisagreementError("not every request still waits for its approval")
     finally:
@@ -64,7 +66,13 @@ def measure(lab: Lab) -> list[Row]:
     return [
         limit(
             f"a sweep of the janitor, {PENDING:,} approvals pending", ours=middle(spent), most=MOST, unit="ms"
-        )
+        ),
+        limit(
+            f"the same, {BATCH} of them at half time and reminded of",
+            ours=middle(reminding),
+            most=MOST,
+            unit="ms",
+        ),
     ]
 
 
@@ -74,7 +82,28 @@ def _sweep(janitor: Janitor) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _park(bot: Journal, worker: Signer) -> None:
+def _batches(requests: list[str]) -> Iterator[list[str]]:
+    for first in range(0, len(requests), BATCH):
+        yield requests[first : first + BATCH]
+
+
+def _remind(janitor: Janitor, requests: Iterable[str]) -> float:
+    """A sweep in which half of the time to answer these has passed.
+
+    Raises:
+        DisagreementError: it reminded of others, or not of all of them.
+    """
+    ledger = janitor.ledger
+    ledger.redis.zadd(ledger.key("open"), dict.fromkeys(requests, 0))
+    before = ledger.redis.zcard(ledger.outbox)
+    spent = _sweep(janitor)
+    if ledger.redis.zcard(ledger.outbox) - before != BATCH:
+        raise DisagreementError("not every approver was reminded")
+    return spent
+
+
+def _park(bot: Journal, worker: Signer) -> str:
+    """A request that waits for approval; its id."""
     now = time.time()
     request = Request(
         id=make_request_id(),
@@ -97,3 +126,4 @@ def _park(bot: Journal, worker: Signer) -> None:
     fields: dict[str, Field] = {"plan": plan, "digest": PLAN.digest, "approval": APPROVAL}
     ledger.park(request.id, "worker", State.APPROVING, fields, look_again=600_000)
     Votes(ledger).start_clock(request.id, APPROVAL.within, f"{request.id}|main")
+    return request.id

@@ -42,7 +42,7 @@ from bot.policy_command import policy
 from bot.policy_watch import PolicyWatch
 from bot.terminal import run_command
 from bot.usergroups import UserGroups
-from bot.words import quote
+from bot.words import add_option, quote
 from config.hooks import load_hooks
 from config.installation import Installation, load_installation, start_process
 from config.logs import start_logging
@@ -220,7 +220,7 @@ def break_glass(command: str, reason: str, as_json: bool) -> None:
     settings = read_settings(Settings)
     installation = load_installation(settings)
     start_logging("ERROR", "run", installation.redactor)
-    text = f"{command} --break-glass={quote(reason)}"
+    text = add_option(command, f"--break-glass={quote(reason)}")
     sys.exit(asyncio.run(run_command(make_intake(installation, settings), text, as_json)))
 
 

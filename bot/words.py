@@ -70,3 +70,9 @@ def _unquote(quoted: str | None) -> str:
 
 def _excerpt(text: str, at: int) -> str:
     return " ".join(text[at : at + 30].replace("`", "'").split())
+
+
+def add_option(command: str, option: str) -> str:
+    """The command with one more option, before a `--` behind which all is taken as it is."""
+    before, dashes, rest = command.partition(" -- ")
+    return f"{before} {option}{dashes}{rest}"

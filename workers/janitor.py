@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -18,7 +19,7 @@ from andock.errors import Changed, OpsError, SignatureError
 from andock.ledger import RING_AGAIN, Ledger, failed
 from andock.messages import Failed, Notice, Request, State
 from andock.operation import Operation
-from andock.outbox import REMINDER, Due, Outbox, message
+from andock.outbox import Outbox, message
 from andock.refusals import ExpiredError
 from andock.rejections import Kind, Rejections
 from andock.rendering.notices import review_overdue
@@ -72,10 +73,14 @@ class Janitor:
         """Look at every request that is due; returns how many there were."""
         due = self.ledger.due(BATCH)
         kept = {entry.id: entry for entry in self.ledger.read_many(due)}
+        waiting = []
         for request in due:
             entry = kept.get(request)
             if entry is None or entry.state.ended:
                 self.ledger.forget_open(request)
+                continue
+            if entry.state is State.APPROVING and _has_time(entry):
+                waiting.append(entry)
                 continue
             try:
                 self._look(entry)
@@ -88,6 +93,7 @@ class Janitor:
                 # what is stored of it cannot be worked with: it must not keep the others from being looked at
                 log.error("damaged_record", request=request, error=str(error)[:200])  # noqa: TRY400  it says it all
                 self.ledger.look_again(request, RING_AGAIN)
+        self._remind(waiting)
         self._tell_overdue_reviews()
         self.rejections.tell_left_out()
         return len(due)
@@ -102,7 +108,7 @@ class Janitor:
                 late = ExpiredError("Nobody said Go ahead in time.")
                 self._end(entry, Failed.of(late), State.EXPIRED)
             case State.APPROVING:
-                self._look_at_approval(entry)
+                self._end_approval(entry)
             case State.ACCEPTED | State.WAITING:
                 if not entry.marks and not entry.votes and time.time() > request.not_after:
                     self._end(entry, Failed.of(ExpiredError()), State.EXPIRED)
@@ -138,15 +144,20 @@ class Janitor:
             pool = self.routing.pool(operation, request.site, request.pool)
             self.doorbell.ring(pool, operation, entry.id, attempt)
 
-    def _look_at_approval(self, entry: Entry) -> None:
-        """Remind at half time; end it when its time is over, or when the question never stood in Slack."""
+    def _remind(self, waiting: Sequence[Entry]) -> None:
+        """Half of the time of these is over: remind, of all at once, for each write alone costs an fsync.
+
+        Signatures are left to the courier, which says it, and to whoever acts on votes.
+        """
+        self.outbox.remind(self.votes.begin_reminders([entry.id for entry in waiting]))
+        self.ledger.look_again_at(
+            {entry.id: entry.answer_by for entry in waiting if entry.answer_by is not None}
+        )
+
+    def _end_approval(self, entry: Entry) -> None:
+        """The time is over, or the question never stood in Slack."""
         if entry.answer_by is None:
             late = ExpiredError("The approvers could not be asked: Slack did not take the message.")
-        elif time.time() < entry.answer_by:
-            if self.votes.remind(entry.id):
-                self.outbox.again(Due(entry.id, REMINDER), 0)
-            self.ledger.look_again(entry.id, max(1, int((entry.answer_by - time.time()) * 1000)))
-            return
         else:
             late = ExpiredError("Not enough people approved it in time.")
         self._end(entry, Failed.of(late), State.EXPIRED)
@@ -191,6 +202,10 @@ class Janitor:
             messages=(message(entry.id),),
             record=self.journal.seal(record),
         )
+
+
+def _has_time(entry: Entry) -> bool:
+    return entry.answer_by is not None and time.time() < entry.answer_by
 
 
 def _nobody_settled(entry: Entry) -> Failed:

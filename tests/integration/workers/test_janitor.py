@@ -270,7 +270,25 @@ def test_at_half_time_the_approvers_are_reminded_once(toys: Playground) -> None:
         toys.janitor.sweep()
 
     assert [due.kind for due in outbox.take(10)] == [REMINDER]
-    assert toys.entry(request).state is State.APPROVING
+    entry = toys.entry(request)
+    assert entry.state is State.APPROVING
+    assert entry.answer_by is not None
+    assert toys.redis.zscore(toys.ledger.key("open"), request.id) == pytest.approx(entry.answer_by * 1000)
+
+
+def test_of_several_at_half_time_each_is_reminded_of(toys: Playground) -> None:
+    requests = [park_for_approval(toys) for _ in range(3)]
+    outbox = Outbox(toys.ledger)
+    for request in requests:
+        Votes(toys.ledger).start_clock(request.id, 600, message(request.id))
+        for due in outbox.take(10):
+            outbox.done(due)
+        toys.make_due(request)
+
+    toys.janitor.sweep()
+
+    reminded = {due.request for due in outbox.take(10) if due.kind == REMINDER}
+    assert reminded == {request.id for request in requests}
 
 
 def test_what_not_enough_people_approved_in_time_expires_and_is_recorded(toys: Playground) -> None:

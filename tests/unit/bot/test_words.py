@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from andock.errors import ParseError
-from bot.words import join_words, split_words
+from bot.words import add_option, join_words, split_words
 
 WORD = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=20)
 
@@ -66,3 +66,14 @@ def test_a_long_line_of_quotes_is_refused_quickly() -> None:
 @given(st.lists(WORD, max_size=8))
 def test_joined_words_split_into_the_same(words: list[str]) -> None:
     assert split_words(join_words(words)) == tuple(words)
+
+
+@pytest.mark.parametrize(
+    ("command", "with_it"),
+    [
+        ("vm off web-1", "vm off web-1 --hard"),
+        ("container run web --name w -- sleep 5 -- 6", "container run web --name w --hard -- sleep 5 -- 6"),
+    ],
+)
+def test_an_option_is_added_where_it_is_read_as_one(command: str, with_it: str) -> None:
+    assert add_option(command, "--hard") == with_it

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from andock.approvals import Approval
 from andock.errors import Changed
@@ -32,7 +32,7 @@ class Post(Value):
 
     channel: str
     ts: str
-    rev: int = 0
+    said: str = Field(default="", description="the SHA-256 of what it says; empty when that is not known")
 
 
 @dataclass(frozen=True, slots=True)

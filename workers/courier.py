@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 from http.client import HTTPException
 from typing import Any
 
@@ -11,6 +14,7 @@ import structlog
 from redis.exceptions import RedisError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
 
 from andock.audit import Event, Journal, record_of
 from andock.entries import Entry, Post
@@ -106,6 +110,21 @@ class _Letter:
     @property
     def metadata(self) -> dict[str, Any]:
         return _metadata(self.due)
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """What it says, as Slack takes it."""
+        said = self.rendered.message
+        return {"text": said.text, "blocks": list(said.blocks), "unfurl_links": False, "unfurl_media": False}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The SHA-256 of what it says."""
+        return hashlib.sha256(json.dumps(self.content).encode()).hexdigest()
+
+    def stands_at(self, answer: SlackResponse) -> Post:
+        """Where it stands, by Slack's answer."""
+        return Post(channel=str(answer["channel"]), ts=str(answer["ts"]), said=self.fingerprint)
 
 
 def _metadata(due: Due) -> dict[str, Any]:
@@ -277,11 +296,8 @@ class Courier:
         wait = self._outbox.spend(f"post:{channel}", per_minute=POSTS[0], burst=POSTS[1])
         if wait:
             return wait
-        answer = self._slack.chat_postMessage(
-            channel=channel, metadata=letter.metadata, **self._content(letter)
-        )
-        post = Post(channel=str(answer["channel"]), ts=str(answer["ts"]), rev=letter.entry.rev)
-        self._outbox.record_post(letter.due, post)
+        answer = self._slack.chat_postMessage(channel=channel, metadata=letter.metadata, **letter.content)
+        self._outbox.record_post(letter.due, letter.stands_at(answer))
         return 0
 
     def _remind(self, letter: _Letter) -> int:
@@ -302,16 +318,19 @@ class Courier:
         post = letter.entry.posts.get(letter.due.kind)
         if post is None:
             return self._whisper(letter) if letter.private else self._post(letter)
+        if post.said == letter.fingerprint:
+            return 0  # a request that waits is due at each of its looks, and says the same
         leave = 0 if letter.entry.state.ended else LEFT_FOR_RESULTS
         wait = self._outbox.spend("chat.update", per_minute=UPDATES[0], burst=UPDATES[1], leave=leave)
         if wait:
             return wait
         try:
-            self._slack.chat_update(channel=post.channel, ts=post.ts, **self._content(letter))
+            answer = self._slack.chat_update(channel=post.channel, ts=post.ts, **letter.content)
         except SlackApiError as error:
             if error.response.get("error") not in GONE:
                 raise
             return self._post(letter)  # somebody deleted it: said anew
+        self._outbox.record_post(letter.due, letter.stands_at(answer))
         return 0
 
     def _post(self, letter: _Letter) -> int:
@@ -327,10 +346,9 @@ class Courier:
         if wait:
             return wait
         answer = self._slack.chat_postMessage(
-            channel=letter.channel, thread_ts=letter.thread, metadata=letter.metadata, **self._content(letter)
+            channel=letter.channel, thread_ts=letter.thread, metadata=letter.metadata, **letter.content
         )
-        post = Post(channel=str(answer["channel"]), ts=str(answer["ts"]), rev=letter.entry.rev)
-        self._outbox.record_post(letter.due, post)
+        self._outbox.record_post(letter.due, letter.stands_at(answer))
         return 0
 
     def _whisper(self, letter: _Letter) -> int:
@@ -338,20 +356,16 @@ class Courier:
         user = letter.request.actor.user
         try:
             self._slack.chat_postEphemeral(
-                channel=letter.channel, user=user, thread_ts=letter.thread, **self._content(letter)
+                channel=letter.channel, user=user, thread_ts=letter.thread, **letter.content
             )
         except SlackApiError as error:
             if error.response.get("error") not in NOT_HERE:
                 raise
-            self._slack.chat_postMessage(channel=self._direct(user), **self._content(letter))
+            self._slack.chat_postMessage(channel=self._direct(user), **letter.content)
         return 0
 
     def _direct(self, user: str) -> str:
         return str(self._slack.conversations_open(users=user)["channel"]["id"])
-
-    def _content(self, letter: _Letter) -> dict[str, Any]:
-        said = letter.rendered.message
-        return {"text": said.text, "blocks": list(said.blocks), "unfurl_links": False, "unfurl_media": False}
 
     def _send_files(self, letter: _Letter) -> int:
         """What the message leaves out, once: in its thread, or by direct message if it was private."""

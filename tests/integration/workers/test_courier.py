@@ -117,6 +117,25 @@ def test_progress_told_faster_than_slack_takes_it_is_told_as_it_is_then(office: 
     assert said.edits == 1
 
 
+def test_a_message_is_not_edited_to_say_what_it_says(office: Office) -> None:
+    request = office.accept()
+    office.deliver()
+    office.claim(request)
+    office.tell(request, "poke a")
+    office.deliver()
+    office.slack.calls(reset=True)
+    for _ in range(3):
+        office.tell(request, "poke a")
+        office.deliver()
+    assert office.slack.calls("chat.update") == []
+    office.tell(request, "poke b")
+    office.deliver()
+
+    (said,) = office.said()
+    assert "poke b" in said.spoken
+    assert said.edits == 2
+
+
 @pytest.mark.parametrize("kind", ["drop", "http_error", "delay"])
 def test_a_post_whose_answer_was_lost_is_found_again_and_not_repeated(office: Office, kind: str) -> None:
     request = office.accept()
@@ -343,7 +362,7 @@ def test_a_forged_request_is_not_answered_and_that_is_recorded(office: Office) -
     assert office.said() == []
     assert len(office.slack.messages("C0OPS", "*")) == before
     (said,) = office.toys.refused()
-    assert "a stored request was refused: no bot signed it" in said
+    assert "a stored request was refused: a stored request bears no valid signature of bot" in said
 
 
 @pytest.mark.parametrize("member", [b"garbage", b"\xff|main", b"", b"|", b"r1|main|x y"])

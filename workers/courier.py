@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
-from dataclasses import dataclass
-from functools import cached_property
 from http.client import HTTPException
 from typing import Any
 
@@ -14,23 +10,22 @@ import structlog
 from redis.exceptions import RedisError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.web import SlackResponse
 
 from andock.audit import Event, Journal, record_of
 from andock.entries import Entry, Post
 from andock.errors import SignatureError
 from andock.ledger import Ledger
-from andock.messages import Failed, Notice, Request, State
-from andock.operation import Attachment, Plan
-from andock.outbox import APPROVER, MIRROR, NOTICE, REMINDER, Due, Outbox
+from andock.messages import Notice, Request, State
+from andock.operation import Plan
+from andock.outbox import APPROVER, NOTICE, REMINDER, Due, Outbox
 from andock.outputs import Outputs
 from andock.rejections import Kind, Rejections
-from andock.rendering.message import Rendered
 from andock.rendering.notices import still_waits
 from andock.rendering.request import render_request
 from andock.seals import genuine_plan, open_plan
 from andock.signing import Verifier
 from andock.votes import Votes
+from workers.letter import FILE, Letter, metadata_of
 from workers.views import view_of
 
 log = structlog.get_logger()
@@ -42,9 +37,7 @@ LEFT_FOR_RESULTS = 3
 RETRY = 2_000  # ms until a message that Slack failed to take is tried again
 TOO_MANY, SERVER_FAILED = 429, 500  # HTTP
 PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout"})
-FILE = "file"  # the kind of a message that is what another leaves out
 LOST_WITHIN = 3_600.0  # seconds before a notice was signed anew in which it may have been posted
-EVENT_TYPE = "andock_request"
 GONE = frozenset({"message_not_found", "cant_update_message", "thread_not_found"})
 NOT_HERE = frozenset(
     {"not_in_channel", "channel_not_found", "user_not_in_channel", "is_archived", "restricted_action"}
@@ -58,78 +51,6 @@ def connect_slack(token: str, base_url: str) -> WebClient:
     answer would say everything twice.
     """
     return WebClient(token=token, base_url=base_url, timeout=10, retry_handlers=[])
-
-
-@dataclass(frozen=True)
-class _Letter:
-    """One message that is due: what it is about and how it reads now."""
-
-    due: Due
-    entry: Entry
-    request: Request
-    rendered: Rendered
-
-    @property
-    def kind(self) -> str:
-        return self.due.kind.partition(":")[0]
-
-    @property
-    def elsewhere(self) -> str:
-        """The channel of a mirror, or the person who is asked to approve."""
-        return self.due.kind.partition(":")[2]
-
-    @property
-    def channel(self) -> str:
-        return self.elsewhere if self.kind == MIRROR else self.request.reply.channel
-
-    @property
-    def thread(self) -> str | None:
-        return self.request.reply.thread or None if self.kind == "main" else None
-
-    @property
-    def private(self) -> bool:
-        """Whether only the asker is told: what they asked in private, or what they alone can mend."""
-        result = self.entry.result
-        # nobody looks at what is whispered to a hook
-        mendable = isinstance(result, Failed) and result.mendable and self.request.actor.in_slack
-        for_asker = self.request.reply.private or mendable
-        return for_asker and not self.request.reply.direct and self.kind not in (APPROVER, MIRROR)
-
-    @property
-    def has_file(self) -> bool:
-        """Whether there is something beside its last words that was not uploaded yet."""
-        kept = self.rendered.file is not None or self.attachment is not None
-        return kept and self.entry.state.ended and self.due.kind == "main" and FILE not in self.entry.posts
-
-    @property
-    def attachment(self) -> Attachment | None:
-        """The file that its outcome keeps."""
-        result = self.entry.result
-        return result.outcome.attachment if result is not None and result.outcome is not None else None
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        return _metadata(self.due)
-
-    @cached_property
-    def content(self) -> dict[str, Any]:
-        """What it says, as Slack takes it."""
-        said = self.rendered.message
-        return {"text": said.text, "blocks": list(said.blocks), "unfurl_links": False, "unfurl_media": False}
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """The SHA-256 of what it says."""
-        return hashlib.sha256(json.dumps(self.content).encode()).hexdigest()
-
-    def stands_at(self, answer: SlackResponse) -> Post:
-        """Where it stands, by Slack's answer."""
-        return Post(channel=str(answer["channel"]), ts=str(answer["ts"]), said=self.fingerprint)
-
-
-def _metadata(due: Due) -> dict[str, Any]:
-    """By what a message is found again whose place got lost."""
-    return {"event_type": EVENT_TYPE, "event_payload": {"request": due.request, "kind": due.kind}}
 
 
 class Courier:
@@ -185,7 +106,7 @@ class Courier:
         else:
             self._outbox.done(due)
 
-    def _read(self, due: Due) -> _Letter | None:
+    def _read(self, due: Due) -> Letter | None:
         entry = self._ledger.read(due.request)
         if entry is None:
             return None
@@ -198,7 +119,7 @@ class Courier:
         silent = request.reply.private and not request.reply.direct and not entry.state.ended
         if not request.reply.channel or silent:
             return None
-        return _Letter(due, entry, request, render_request(view_of(entry, request, plan)))
+        return Letter(due, entry, request, render_request(view_of(entry, request, plan)))
 
     def _open(self, entry: Entry) -> tuple[Request, Plan | None]:
         """A request and its plan, as the processes signed them in which they were made.
@@ -249,7 +170,7 @@ class Courier:
             self._outbox.record_notice(notice.id, lost)
             return 1  # known again: the next turn edits it
         answer = self._slack.chat_postMessage(
-            channel=channel, text=notice.text, unfurl_links=False, metadata=_metadata(due)
+            channel=channel, text=notice.text, unfurl_links=False, metadata=metadata_of(due)
         )
         self._outbox.record_notice(notice.id, Post(channel=str(answer["channel"]), ts=str(answer["ts"])))
         return 0
@@ -263,7 +184,7 @@ class Courier:
             self._slack.chat_update(channel=post.channel, ts=post.ts, text=notice.text)
         return wait
 
-    def _hand_over(self, letter: _Letter) -> int:
+    def _hand_over(self, letter: Letter) -> int:
         """Say a request's message, and what follows from its being said; ms to wait as `_say` has it."""
         if letter.kind == REMINDER:
             return self._remind(letter)
@@ -288,7 +209,7 @@ class Courier:
                     self._outbox.again(Due(entry.id, kind), 0)
         return 0
 
-    def _ask_directly(self, letter: _Letter) -> int:
+    def _ask_directly(self, letter: Letter) -> int:
         """Put the plan to one person who may approve it, with its buttons."""
         if letter.entry.state is not State.APPROVING:
             return 0
@@ -297,10 +218,10 @@ class Courier:
         if wait:
             return wait
         answer = self._slack.chat_postMessage(channel=channel, metadata=letter.metadata, **letter.content)
-        self._outbox.record_post(letter.due, letter.stands_at(answer))
+        self._outbox.record_post(letter.due, letter.stands_at(str(answer["channel"]), str(answer["ts"])))
         return 0
 
-    def _remind(self, letter: _Letter) -> int:
+    def _remind(self, letter: Letter) -> int:
         """Say once more, under the message that asks, that it waits."""
         main, approval = letter.entry.posts.get("main"), letter.entry.approval
         if letter.entry.state is not State.APPROVING or main is None or approval is None:
@@ -313,7 +234,7 @@ class Courier:
 
     # --- the ways to say something --------------------------------------------------------------
 
-    def _say(self, letter: _Letter) -> int:
+    def _say(self, letter: Letter) -> int:
         """Post or update; the milliseconds to wait when a budget is spent."""
         post = letter.entry.posts.get(letter.due.kind)
         if post is None:
@@ -325,15 +246,15 @@ class Courier:
         if wait:
             return wait
         try:
-            answer = self._slack.chat_update(channel=post.channel, ts=post.ts, **letter.content)
+            self._slack.chat_update(channel=post.channel, ts=post.ts, **letter.content)
         except SlackApiError as error:
             if error.response.get("error") not in GONE:
                 raise
             return self._post(letter)  # somebody deleted it: said anew
-        self._outbox.record_post(letter.due, letter.stands_at(answer))
+        self._outbox.record_post(letter.due, letter.stands_at(post.channel, post.ts))
         return 0
 
-    def _post(self, letter: _Letter) -> int:
+    def _post(self, letter: Letter) -> int:
         tries = self._outbox.begin_post(letter.due)
         lost = None
         if tries > 1 and letter.due.kind not in letter.entry.posts:
@@ -348,10 +269,10 @@ class Courier:
         answer = self._slack.chat_postMessage(
             channel=letter.channel, thread_ts=letter.thread, metadata=letter.metadata, **letter.content
         )
-        self._outbox.record_post(letter.due, letter.stands_at(answer))
+        self._outbox.record_post(letter.due, letter.stands_at(str(answer["channel"]), str(answer["ts"])))
         return 0
 
-    def _whisper(self, letter: _Letter) -> int:
+    def _whisper(self, letter: Letter) -> int:
         """Say it to the asker alone where they asked, or by direct message where that cannot be."""
         user = letter.request.actor.user
         try:
@@ -367,7 +288,7 @@ class Courier:
     def _direct(self, user: str) -> str:
         return str(self._slack.conversations_open(users=user)["channel"]["id"])
 
-    def _send_files(self, letter: _Letter) -> int:
+    def _send_files(self, letter: Letter) -> int:
         """What the message leaves out, once: in its thread, or by direct message if it was private."""
         files = [] if FILE in letter.entry.posts else self._files(letter)
         if files:
@@ -380,7 +301,7 @@ class Courier:
             self._outbox.record_post(Due(letter.due.request, FILE), post)
         return 0
 
-    def _files(self, letter: _Letter) -> list[dict[str, Any]]:
+    def _files(self, letter: Letter) -> list[dict[str, Any]]:
         """What a message leaves out, and what its outcome keeps beside it."""
         files: list[dict[str, Any]] = []
         if letter.rendered.file is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import signal
 import time
@@ -17,7 +18,7 @@ from sandbox.slack.reports import Message
 from sandbox.vcenter.control import Rule, VmState
 from tests.e2e.conftest import Chat
 
-SETTLED = 75.0  # seconds: a lease lapses after 15, a guest that was asked is watched for 30
+SETTLED = 100.0  # seconds: a lease lapses after 15, a guest is watched for 30, the recorder confirms
 
 
 @pytest.fixture
@@ -132,7 +133,8 @@ def test_killed_during_a_task_that_then_fails_the_failure_is_told(
     kill_worker(installation)
 
     said = end_of(installation, f"vm off {vm}", after).spoken
-    assert "*Failed*" in said
+    # a task whose id was not stored yet is only found, and may be another's: its failure is not called ours
+    assert re.search(r"\*(Failed|Outcome unknown)\*", said)
     assert "there are not enough resources on the hosts" in said
     assert state_of(installation, vm).power == "poweredOn"
 

@@ -124,7 +124,7 @@ def test_the_hard_way_can_be_taken_beforehand(installation: Installation, chat: 
     state = installation.vcenter.control.vm(vm)
     installation.vcenter.control.set_guest(state.id, reboot=-1)
 
-    answer = chat.ask(f"/vm restart {vm} --hard-after 3s")
+    answer = chat.ask(f"/vm restart {vm} --hard-after 5s")
 
     assert "Done" in answer.spoken
     now = installation.vcenter.control.vm(vm)

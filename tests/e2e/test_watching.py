@@ -67,7 +67,7 @@ def test_a_full_datastore_comes_first_with_its_level_and_its_vms(
     installation.vcenter.control.set_space(store, free=3 * 1024**3, capacity=100 * 1024**3)
     try:
         assert "1 critical" in chat.ask("/datastore list --full").spoken
-        said = chat.ask(f"/datastore info {store} --top 100").spoken
+        said = chat.ask(f"/datastore info {store} --top 1000").spoken
     finally:
         installation.vcenter.control.set_space(store, free=90 * 1024**3, capacity=100 * 1024**3)
     assert f"Datastore `{store}` has 3.0 GiB free of 100.0 GiB (97 % used, critical)." in said

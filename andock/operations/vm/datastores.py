@@ -13,6 +13,7 @@ from andock.ports.vsphere import Store
 
 _COLUMNS = ("name", "level", "free", "capacity", "used", "provisioned", "vms", "kind", "environment", "site")
 _LEVELS = ("critical", "warn", "")
+MOST = 1000  # VMs of a datastore that are shown
 
 
 class StoresParams(ListParams):
@@ -27,7 +28,7 @@ class InfoParams(Params):
     datastore: str = Field(
         min_length=1, max_length=300, description="Name, inventory path or id; `site:` may stand before it."
     )
-    top: int = Field(default=10, ge=1, le=100, description="So many of the VMs that take the most.")
+    top: int = Field(default=10, ge=1, le=MOST, description="So many of the VMs that take the most.")
 
 
 def find_listed(params: StoresParams, ctx: Reader) -> Found[Store]:
@@ -103,7 +104,7 @@ def show_one(params: InfoParams, ctx: Reader, found: Found[Store]) -> Outcome:
             columns=("vm", "used", "provisioned"),
             rows=tuple((one.vm, write_size(one.used), write_size(one.provisioned)) for one in shown),
         ),
-        notes=(f"{left} more VMs; `--top {len(occupants)}` shows all",) if left > 0 else (),
+        notes=(f"{left} more VMs; `--top {min(len(occupants), MOST)}` shows them",) if left > 0 else (),
     )
 
 

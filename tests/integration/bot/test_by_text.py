@@ -10,6 +10,9 @@ from andock.approvals import Approval, Need
 from andock.entries import Entry
 from andock.messages import Failed, State, Succeeded
 from andock.operation import Plan, Step, Target
+from andock.redaction import SHAPES_ONLY
+from andock.seals import StoredPlan, seal_plan
+from andock.signing import load_signer
 from tests.integration.bot.conftest import Door
 
 TARGET = Target(kind="vm", site="lab", id="vm-1", name="web-01", environment="dev")
@@ -27,7 +30,9 @@ class Asked:
     def park(self, state: State) -> None:
         """Let it wait for people."""
         self.door.ledger.claim(self.id, 1, "me")
-        fields = {"plan": PLAN, "digest": PLAN.digest, "approval": APPROVAL}
+        stored = StoredPlan(instance=self.door.ledger.instance, request=self.id, attempt=1, plan=PLAN)
+        plan = seal_plan(stored, load_signer(self.door.keys, "worker"), SHAPES_ONLY)
+        fields = {"plan": plan, "digest": PLAN.digest, "approval": APPROVAL}
         self.door.ledger.park(self.id, "me", state, fields, look_again=60_000)
 
     def entry(self) -> Entry:

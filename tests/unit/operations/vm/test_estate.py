@@ -79,7 +79,7 @@ def test_a_datastore_names_the_vms_that_take_the_most(bench: Any) -> None:
     assert outcome.summary == "Datastore `full` has 4.0 GiB free of 100.0 GiB (96 % used, critical)."
     assert outcome.table is not None
     assert outcome.table.rows == (("web-0", "9.0 GiB", "20.0 GiB"), ("web-1", "8.0 GiB", "20.0 GiB"))
-    assert outcome.notes == ("3 more VMs; `--top 5` shows all",)
+    assert outcome.notes == ("3 more VMs; `--top 5` shows them",)
 
 
 def test_a_name_that_nothing_has_gets_the_nearest(bench: Any) -> None:

@@ -243,7 +243,9 @@ def test_the_same_request_delivered_five_times_to_two_bots_is_done_once_and_answ
 
     assert asked.count(f"vm reset {name}") == 1
     answers = [
-        m for m in slack.messages("C0OPS", "*") if f"vm reset {name}" in m.text and m.user == "U0ANDOCK"
+        m
+        for m in slack.messages("C0OPS", "*")
+        if f"vm reset {name}" in m.text and m.user == "U0ANDOCK" and not m.ephemeral
     ]
     assert len(answers) == 1
     assert twins.vcenter.control.vm(name).effects.get("reset", 0) == before + 1

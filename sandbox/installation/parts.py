@@ -14,7 +14,7 @@ from sandbox.installation.procfile import ROOT, list_children, read_command, rea
 from sandbox.installation.readiness import bot_is_ready, list_workers, workers_are_ready
 from sandbox.processes import LOOPBACK, Child, Ready, free_port, start
 
-READY_SECONDS = 60.0
+READY_SECONDS = 90.0
 STOP_SECONDS = 15.0
 KEEPER_READY = re.compile(r'"event": "recording"')  # a recorder takes longest, and no change begins without
 

@@ -43,7 +43,6 @@ class Entry:
     sealed: bytes
     state: State
     attempt: int
-    rev: int
     accepted: float  # seconds since the epoch, Redis' clock
     ended: float | None
     owner: str
@@ -100,7 +99,6 @@ def read_entry(request: str, raw: Mapping[bytes, bytes]) -> Entry:
         sealed=raw.get(b"sealed", b""),
         state=State(text("state")),
         attempt=int(text("attempt") or 0),
-        rev=int(text("rev") or 0),
         accepted=int(text("accepted") or 0) / 1000,
         ended=int(text("ended")) / 1000 if raw.get(b"ended") else None,
         owner=text("owner"),

@@ -17,7 +17,7 @@ if #KEYS > 8 then
   if alive == 0 then return {'no_worker', ''} end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3])
-redis.call('HSET', KEYS[2], 'sealed', ARGV[2], 'attempt', 1, 'rev', 1, 'accepted', now)
+redis.call('HSET', KEYS[2], 'sealed', ARGV[2], 'attempt', 1, 'accepted', now)
 for i = 11, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
 redis.call('EXPIRE', KEYS[2], ARGV[4])
 redis.call('XADD', KEYS[8], '*', 'sealed', ARGV[10])

@@ -7,7 +7,6 @@ local state, question = unpack(redis.call('HMGET', KEYS[1], 'state', 'question')
 if state ~= 'paused' or question ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], 'answer:' .. ARGV[2], ARGV[3], 'state', 'accepted', 'seen', now)
 redis.call('HDEL', KEYS[1], 'answer_by', 'holder')
-redis.call('HINCRBY', KEYS[1], 'rev', 1)
 redis.call('XADD', KEYS[4], '*', 'sealed', ARGV[5])
 redis.call('ZADD', KEYS[2], now + ARGV[4], ARGV[1])
 redis.call('ZADD', KEYS[3], now, ARGV[6])

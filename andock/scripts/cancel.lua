@@ -4,7 +4,7 @@
 local time = redis.call('TIME')
 local sealed, result = unpack(redis.call('HMGET', KEYS[1], 'sealed', 'result'))
 if not sealed or result then return 0 end
-if redis.call('HSETNX', KEYS[1], 'cancel', ARGV[1]) == 1 then redis.call('HINCRBY', KEYS[1], 'rev', 1) end
+redis.call('HSETNX', KEYS[1], 'cancel', ARGV[1])
 if ARGV[2] ~= '' then
   redis.call('ZADD', KEYS[2], 'NX', time[1] * 1000 + math.floor(time[2] / 1000), ARGV[2])
   redis.call('PUBLISH', KEYS[2], '')

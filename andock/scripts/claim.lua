@@ -7,7 +7,6 @@ local state, owner, attempt = unpack(redis.call('HMGET', KEYS[1], 'state', 'owne
 if state == 'running' and owner == ARGV[2] then return tonumber(attempt) end
 if state ~= 'accepted' or tonumber(ARGV[4]) > tonumber(attempt) then return 0 end
 redis.call('HSET', KEYS[1], 'state', 'running', 'owner', ARGV[2], 'lease_until', now + ARGV[3])
-redis.call('HINCRBY', KEYS[1], 'rev', 1)
 redis.call('HDEL', KEYS[1], 'holder')
 redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])
 return tonumber(attempt)

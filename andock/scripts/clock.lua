@@ -6,7 +6,6 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local state, by = unpack(redis.call('HMGET', KEYS[1], 'state', 'answer_by'))
 if state ~= 'approving' or by then return 0 end
 redis.call('HSET', KEYS[1], 'answer_by', tostring(now / 1000 + ARGV[2]))
-redis.call('HINCRBY', KEYS[1], 'rev', 1)
 redis.call('ZADD', KEYS[2], now + ARGV[2] * 500, ARGV[1])
 redis.call('ZADD', KEYS[3], now, ARGV[3])
 redis.call('PUBLISH', KEYS[3], '')

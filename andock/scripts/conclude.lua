@@ -18,7 +18,6 @@ redis.call('HSET', KEYS[1], 'state', ARGV[4], 'result', ARGV[5], 'ended', now)
 if ARGV[8] ~= '' then redis.call('XADD', KEYS[5], '*', 'sealed', ARGV[8]) end
 redis.call('XADD', KEYS[5], '*', 'sealed', ARGV[7])
 redis.call('HDEL', KEYS[1], 'lease_until', 'holder')
-redis.call('HINCRBY', KEYS[1], 'rev', 1)
 if leases then
   for _, key in ipairs(cjson.decode(leases)) do redis.call('HDEL', key, ARGV[1]) end
   redis.call('HDEL', KEYS[1], 'leases')

@@ -4,7 +4,6 @@
 local state, owner = unpack(redis.call('HMGET', KEYS[1], 'state', 'owner'))
 if state ~= 'running' or owner ~= ARGV[1] then return 0 end
 for i = 4, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
-redis.call('HINCRBY', KEYS[1], 'rev', 1)
 if ARGV[2] ~= '' then
   local time = redis.call('TIME')
   redis.call('ZADD', KEYS[2], 'NX', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[3], ARGV[2])

@@ -9,7 +9,6 @@ redis.call('HSET', KEYS[1], 'state', ARGV[3])
 local messages = tonumber(ARGV[5])
 for i = 6 + messages, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 redis.call('HDEL', KEYS[1], 'owner', 'lease_until')
-redis.call('HINCRBY', KEYS[1], 'rev', 1)
 -- what waits to be settled keeps its targets, for a task may still run there; so does what was stopped halfway
 if leases and ARGV[3] ~= 'accepted' and ARGV[3] ~= 'paused' then
   for _, key in ipairs(cjson.decode(leases)) do redis.call('HDEL', key, ARGV[1]) end

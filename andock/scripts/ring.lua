@@ -11,6 +11,5 @@ redis.call('HSET', KEYS[1], 'state', 'accepted')
 if state == 'running' then redis.call('HSET', KEYS[1], 'seen', lease or now)
 elseif state ~= 'accepted' then redis.call('HSET', KEYS[1], 'seen', now) end
 redis.call('HDEL', KEYS[1], 'owner', 'lease_until', 'holder')
-redis.call('HINCRBY', KEYS[1], 'rev', 1)
 redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
 return redis.call('HINCRBY', KEYS[1], 'attempt', 1)

@@ -12,7 +12,6 @@ if digest ~= ARGV[3] then return -1 end
 if by and now > tonumber(by) * 1000 then return -2 end
 if redis.call('HSETNX', KEYS[1], 'vote:' .. ARGV[4], ARGV[5]) == 0 then return -3 end
 redis.call('HSET', KEYS[1], 'for:' .. ARGV[4], ARGV[7])
-redis.call('HINCRBY', KEYS[1], 'rev', 1)
 redis.call('XADD', KEYS[4], '*', 'sealed', ARGV[9])
 for i = 10, #ARGV do redis.call('ZADD', KEYS[3], now, ARGV[i]) end
 redis.call('PUBLISH', KEYS[3], '')

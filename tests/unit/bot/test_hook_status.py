@@ -31,7 +31,6 @@ ENTRY = Entry(
     sealed=b"",
     state=State.ACCEPTED,
     attempt=1,
-    rev=1,
     accepted=AT,
     ended=None,
     owner="",

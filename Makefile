@@ -17,10 +17,10 @@ demo: setup ## the whole product on this machine, no account needed; ONCE=1 show
 	$(BIN)/python -m sandbox.demo $(if $(ONCE),--once)
 
 test: setup ## the tests, against real servers; ARGS='tests/unit -k policy' for some
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 proofs: setup ## the long tests: whatever takes part in a deployment killed at each of its moments
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m long $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m long $(ARGS)
 
 check: setup ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

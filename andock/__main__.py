@@ -1,4 +1,7 @@
-"""The `andock` command: small things at once, processes by exec. Imports neither bot nor workers."""
+"""The `andock` command: small things at once, processes by exec. Imports neither bot nor workers.
+
+What a command needs is imported when it is asked for, so that the rest does not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from andock.auditor import audit
-from andock.catalogue import load_catalogue
 from andock.errors import OpsError
-from andock.operation import Operation
-from andock.signing import make_keys
+
+if TYPE_CHECKING:
+    from andock.operation import Operation
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -25,6 +28,8 @@ def cli() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with every parameter.")
 def operations(as_json: bool) -> None:
     """List everything that can be asked for."""
+    from andock.catalogue import load_catalogue  # noqa: PLC0415  see above
+
     catalogue = load_catalogue()
     if as_json:
         click.echo(json.dumps([_describe(operation) for operation in catalogue], indent=1))
@@ -53,9 +58,6 @@ def _describe(operation: Operation) -> dict[str, object]:
     }
 
 
-cli.add_command(audit)
-
-
 @cli.group()
 def keys() -> None:
     """Signing keys, and the audit key."""
@@ -65,6 +67,8 @@ def keys() -> None:
 @click.option("--dir", "folder", type=click.Path(path_type=Path), envvar="ANDOCK_KEYS_DIR", default="keys")
 def init(folder: Path) -> None:
     """Make the keys that are missing; those that are there stay."""
+    from andock.signing import make_keys  # noqa: PLC0415  see above
+
     made = make_keys(folder)
     click.echo(
         f"made in {folder}: {', '.join(made)}" if made else f"{folder} has all keys; nothing was changed"
@@ -77,6 +81,15 @@ def _exec(*words: str) -> None:
 
 
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+
+@cli.command(context_settings=_PASSED_ON)
+@click.pass_context
+def audit(context: click.Context) -> None:
+    """Look at the audit record on this machine."""
+    from andock.auditor import audit as auditor  # noqa: PLC0415  see above
+
+    auditor.main(context.args, prog_name="andock audit")
 
 
 @cli.command(context_settings=_PASSED_ON)

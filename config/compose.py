@@ -197,7 +197,8 @@ class Extension(Value):
     checks: tuple[HttpCheck, ...] = ()
     announce: str = Field(
         default="",
-        pattern=r"^(#[^\s#]{1,80}|[CG][A-Z0-9]{2,})?$",
+        pattern=r"^(#[^\s#]+|[CG][A-Z0-9]{2,})?$",
+        max_length=81,
         description="a channel that is told of every deployment, `#releases` or its id",
     )
 

@@ -22,8 +22,27 @@ from config.sites import Audit
 from sandbox.redis_server import RedisServer, start_redis
 from workers.recorder import Recorder
 
+HEAVY = ("tests/e2e/", "tests/integration/bench/", "tests/integration/demo/")
+
 for name in [name for name in os.environ if name.startswith(("ANDOCK_", "SLACK_"))]:
     del os.environ[name]  # a developer's own settings never reach a test
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the files that start whole installations evenly, so that few of them run at a time.
+
+    Those are first among their neighbours: a long one at the end would run alone.
+    """
+    files = list(dict.fromkeys(_file_of(item) for item in items))
+    heavy = [file for file in files if file.startswith(HEAVY)]
+    light = [file for file in files if not file.startswith(HEAVY)]
+    places = {file: number / len(heavy) for number, file in enumerate(heavy)}
+    places |= {file: (number + 1) / len(light) for number, file in enumerate(light)}
+    items.sort(key=lambda item: places[_file_of(item)])
+
+
+def _file_of(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from andock.catalogue import Catalogue
-from bot.__main__ import serve
 from bot.hooks.calls import DeployCall
+from bot.server import serve
 from config.settings import BotSettings, read_settings
 
 

@@ -38,7 +38,8 @@ class DeployCall(Value):
     version: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,199}$", description="a tag")
     environment: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
     author: str = Field(
-        pattern=r"^([UW][A-Z0-9]{2,20}|[^\s@<>|]{1,64}@[A-Za-z0-9.-]{1,190})$",
+        pattern=r"^([UW][A-Z0-9]{2,20}|[^\s@<>|]+@[A-Za-z0-9.-]+)$",
+        max_length=254,
         description="Slack user id, or the e-mail address of a member",
     )
     reason: str = Field(default="", max_length=300)

@@ -154,6 +154,7 @@ def test_killed_while_the_guest_restarts_the_new_boot_time_proves_it(
     assert now.effects.get("guestReboot") == 1
 
 
+@pytest.mark.long
 def test_killed_while_a_guest_does_not_obey_the_outcome_is_called_unknown(
     installation: Installation, vm: str
 ) -> None:

@@ -99,6 +99,7 @@ def test_the_form_opens_from_a_button_and_takes_a_version_that_was_typed(
     assert version_on(installation, "edge-2") == digest
 
 
+@pytest.mark.long
 def test_what_runs_is_rolled_back_scaled_and_restarted_in_it(installation: Installation, chat: Chat) -> None:
     slack = installation.slack
     for version in ("v1.1.0", "v1.2.0"):

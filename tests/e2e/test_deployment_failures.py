@@ -13,7 +13,7 @@ from sandbox.engine.services import CRASH, LATE, SICK, UNREADY
 from sandbox.gate import FULL
 from tests.e2e.conftest import Chat
 from tests.e2e.endings import UNTOUCHED, compare, look
-from tests.e2e.service_lab import END, ENGINES, NEW, OLD, Lab, everywhere, lab_with_a_service
+from tests.e2e.service_lab import END, NEW, OLD, Lab, everywhere, lab_with_a_service
 
 TAKEN = 18090
 
@@ -54,7 +54,14 @@ def _in_volume(engine: Engine, *command: str) -> None:
     engine.api.call("DELETE", "/containers/flagger")
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("edge-1", marks=pytest.mark.long),
+        "edge-2",
+        pytest.param("edge-3", marks=pytest.mark.long),
+    ],
+)
 def test_a_version_that_is_sick_on_one_engine_is_put_back_on_all(lab: Lab, name: str) -> None:
     old, engine = look(lab), lab.installation.engines[name]
     make_sick(engine, NEW)

@@ -13,6 +13,7 @@ from sandbox.installation.services import PORTS
 from tests.e2e.conftest import Chat
 from tests.e2e.traffic import traffic
 
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 PLACES = {"staging": ["edge-1"], "prod": ["edge-2", "edge-3"]}
 
 

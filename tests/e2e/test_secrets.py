@@ -255,6 +255,7 @@ def wait_for_the_end(guarded: Installation) -> None:
     raise TimeoutError("the spy did not come to its end")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)  # some thirty commands, half of them by processes of their own
 def test_none_of_the_planted_secrets_is_found_anywhere(
     guarded: Installation, talk: Chat, planted: Planted

@@ -8,7 +8,7 @@ from andock.operation import Params
 from andock.operations.service.targets import NAMING
 
 NAME = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
-VERSION = r"^(sha256:[0-9a-f]{64}|\w[\w.-]{0,127})$"
+VERSION = r"^(sha256:[0-9a-f]{64}|[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})$"
 ENVIRONMENT = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$"
 TO: dict[str, JsonValue] = {"lead": "to"}
 IN: dict[str, JsonValue] = {"lead": "in"}

@@ -61,6 +61,7 @@ def test_decisions_over_many_rules_are_those_that_plain_fnmatch_finds(lab: Lab) 
     assert row.peer
 
 
+@pytest.mark.long
 def test_containers_are_listed_restarted_and_their_logs_shown_as_peers_see_them(lab: Lab) -> None:
     row, slowest, sdk, restart, memory, first = containers.measure(lab)
     assert row.ours == slowest.ours == sdk.ours > 0
@@ -72,6 +73,7 @@ def test_containers_are_listed_restarted_and_their_logs_shown_as_peers_see_them(
     assert first.ours > 0
 
 
+@pytest.mark.long
 def test_a_roll_out_and_the_shell_loop_leave_the_same_version_on_all_engines(lab: Lab) -> None:
     in_a_row, side_by_side, planning = deployments.measure(lab)
     assert in_a_row.peer == side_by_side.peer
@@ -88,12 +90,14 @@ def test_ours_and_the_naive_bot_say_what_the_simulator_has(lab: Lab) -> None:
     assert 0 < calls.ours <= 5
 
 
+@pytest.mark.long
 def test_all_that_a_pattern_means_are_powered_on_once_a_round(lab: Lab) -> None:
     (row,) = selectors.measure(lab)
     assert row.ours >= selectors.TASK
     assert row.unit == "s"
 
 
+@pytest.mark.long
 def test_all_who_list_find_the_same_and_the_index_has_it(lab: Lab) -> None:
     rows = vsphere_listing.measure(lab)
     assert len(rows) == 8

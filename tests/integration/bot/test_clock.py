@@ -18,7 +18,7 @@ from andock.errors import ConfigError
 from andock.messages import Request
 from andock.outbox import NOTICE, Outbox
 from andock.signing import make_keys
-from bot.__main__ import make_intake
+from bot.assembly import make_intake
 from bot.clock import Clock
 from bot.identity import Channel
 from bot.intake import Intake

@@ -139,7 +139,9 @@ def test_a_bad_one_puts_every_engine_back(
 
 
 @pytest.mark.parametrize("action", ["pull", "roll", "clean"])
-@pytest.mark.parametrize("site", PROD)
+@pytest.mark.parametrize(
+    "site", [PROD[0], *(pytest.param(site, marks=pytest.mark.long) for site in PROD[1:])]
+)
 def test_a_worker_killed_in_any_step_is_followed_by_one_that_ends_it(
     scene: Scene, during: dict[str, Callable[[Step, Writer], None]], action: str, site: str
 ) -> None:

@@ -27,7 +27,7 @@ def start_demo(state: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.timeout(300)  # a minute of talking, more where other tests run beside it
-@pytest.mark.parametrize("run", ["first", "second"])
+@pytest.mark.parametrize("run", ["first", pytest.param("second", marks=pytest.mark.long)])
 def test_the_tour_happens(
     run: str, tmp_path_factory: pytest.TempPathFactory, leftovers: Callable[[Path], list[str]]
 ) -> None:
@@ -68,6 +68,7 @@ def test_the_tour_happens(
     assert not leftovers(state)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_step_that_did_not_happen_ends_it_with_an_error(
     tmp_path: Path, leftovers: Callable[[Path], list[str]]
@@ -82,7 +83,7 @@ def test_a_step_that_did_not_happen_ends_it_with_an_error(
     assert not leftovers(tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_an_interrupted_demo_stops_everything(
     number: signal.Signals, tmp_path: Path, leftovers: Callable[[Path], list[str]]
 ) -> None:

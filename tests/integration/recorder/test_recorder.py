@@ -153,9 +153,10 @@ def test_a_stream_of_records_is_on_disk_once_each_however_often_recorders_are_ki
         (["half written"], 1),
         (["written"], 0),
         (["synced"], 0),
-        (["half written", "half written"], 1),  # the next one dies as it records what it cut off
-        (["half written", "written"], 1),
-        (["half written", "synced", "half written"], 2),
+        # the next one dies as it records what it cut off
+        pytest.param(["half written", "half written"], 1, marks=pytest.mark.long),
+        pytest.param(["half written", "written"], 1, marks=pytest.mark.long),
+        pytest.param(["half written", "synced", "half written"], 2, marks=pytest.mark.long),
     ],
 )
 def test_records_are_on_disk_once_each_whatever_moment_a_recorder_is_killed_at(

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from andock.indexing import IndexWriter
 from andock.inventory import Inventory
 from andock.ledger import Ledger
 from andock.signing import make_keys
@@ -24,6 +25,7 @@ from sandbox.vcenter import Vcenter as Simulator
 from tests.integration.vsphere.conftest import until
 
 ROOT = Path(__file__).resolve().parents[3]
+STARTED_WITHIN = 60.0  # seconds until a process that was started has filled the index, on a busy machine
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Site:
     """A configured installation with nothing but a vCenter, and what runs of it."""
 
     index: Inventory
+    writer: IndexWriter
     simulator: Simulator
     env: dict[str, str]
     folder: Path
@@ -59,7 +62,8 @@ def site(simulator: Simulator, redis_server: RedisServer, redis: Redis, tmp_path
         "ANDOCK_KEYS_DIR": str(tmp_path / "keys"),
         "LAB_PASSWORD": simulator.password,
     }
-    site = Site(Inventory(Ledger(redis, instance)), simulator, env, tmp_path)
+    ledger = Ledger(redis, instance)
+    site = Site(Inventory(ledger), IndexWriter(ledger, SITE), simulator, env, tmp_path)
     yield site
     for child in site.running:
         child.kill()
@@ -68,7 +72,7 @@ def site(simulator: Simulator, redis_server: RedisServer, redis: Redis, tmp_path
 def test_a_watcher_that_is_killed_and_started_again_goes_on_before_the_index_is_stale(site: Site) -> None:
     first = site.start("watch", "vsphere", "vsphere")
     site.simulator.control.create_vm("before-kill")
-    assert until(lambda: "before-kill" in site.names()), first.output()
+    assert until(lambda: "before-kill" in site.names(), STARTED_WITHIN), first.output()
     first.kill()
     second = site.start("watch", "vsphere", "vsphere")
     site.simulator.control.create_vm("after-kill")
@@ -78,17 +82,19 @@ def test_a_watcher_that_is_killed_and_started_again_goes_on_before_the_index_is_
         assert "before-kill" in names, "the index was not to be read in between"
         return "after-kill" in names
 
-    assert until(goes_on, 29), second.output()
+    assert until(goes_on, STARTED_WITHIN), second.output()
 
 
 def test_it_stops_when_asked_and_another_one_writes_at_once(site: Site) -> None:
     first = site.start("watch", "vsphere", "vsphere")
-    assert until(site.names), first.output()
+    assert until(site.names, STARTED_WITHIN), first.output()
     os.kill(first.pid, signal.SIGTERM)
     assert until(lambda: not first.alive, 15)
+    assert site.writer.hold(), "it did not let go of the index"
+    site.writer.release()
     second = site.start("watch", "vsphere", "vsphere")
     site.simulator.control.create_vm("second-writes")
-    assert until(lambda: "second-writes" in site.names(), 10), second.output()
+    assert until(lambda: "second-writes" in site.names(), STARTED_WITHIN), second.output()
     assert site.simulator.password not in first.output() + second.output()
 
 
@@ -98,7 +104,7 @@ def test_the_workers_line_starts_one_for_its_pool(site: Site) -> None:
     def watchers() -> list[int]:
         return [pid for pid in list_children(line.pid) if "watch" in read_command(pid)]
 
-    assert until(site.names), line.output()
+    assert until(site.names, STARTED_WITHIN), line.output()
     (watcher,) = watchers()
     os.kill(watcher, signal.SIGKILL)
-    assert until(lambda: watchers() not in ([], [watcher])), line.output()
+    assert until(lambda: watchers() not in ([], [watcher]), STARTED_WITHIN), line.output()

@@ -250,7 +250,7 @@ def test_two_replicas_share_a_range_of_ports_and_somebody_always_answers(lab: La
 # --- bad ones -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("order", ["stop-first", "start-first"])
+@pytest.mark.parametrize("order", [pytest.param("stop-first", marks=pytest.mark.long), "start-first"])
 @pytest.mark.parametrize(
     ("version", "why"),
     [
@@ -326,6 +326,7 @@ def test_a_worker_killed_behind_any_mark_is_taken_up_or_put_back(lab: Lab) -> No
         assert lab.on("edge-1") == {"api-1": (runs, "running", "unless-stopped")}
 
 
+@pytest.mark.long
 def test_an_engine_that_dies_in_the_middle_is_put_back_when_it_is_there_again(lab: Lab) -> None:
     lab.deploy("v1", "r1")
     plan = lab.plan("late", "r2")
@@ -350,6 +351,7 @@ def test_an_engine_that_dies_in_the_middle_is_put_back_when_it_is_there_again(la
     assert lab.runs("v1")
 
 
+@pytest.mark.long
 def test_an_engine_that_is_restarted_in_the_middle_is_waited_for(lab: Lab) -> None:
     lab.hold(update=Rollout(monitor=8.0), places={"prod": Place("prod", ("edge-1",))})
     lab.deploy("v1", "r1")

@@ -131,6 +131,6 @@ def for_all(*strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None
     """Checks a property on made-up values; a slow machine breaks none."""
 
     def check(holds: Callable[..., None]) -> Callable[..., None]:
-        return settings(deadline=None, max_examples=200)(given(*strategies)(holds))
+        return settings(deadline=None, max_examples=100)(given(*strategies)(holds))
 
     return check

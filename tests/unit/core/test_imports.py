@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 VENDORS = ("pyVmomi", "pyVim", "docker", "slack_sdk", "slack_bolt", "matplotlib")
 STARTS = {
-    "bot": "import bot.__main__",
+    "bot": "import bot.__main__, bot.server",
     "supervisor": "import workers.__main__, workers.supervisor",
     "rq vsphere": """
 import workers.__main__, workers.performers, workers.vsphere

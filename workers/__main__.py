@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from functools import partial
 from types import FrameType
 
@@ -23,9 +25,16 @@ from config.installation import Installation, load_installation, start_process
 from config.logs import start_logging
 from config.settings import RecorderSettings, Settings, SlackSettings, read_settings
 from config.sites import ProcessName
-from workers.supervisor import Part, Supervisor, module
+from workers.supervisor import Part, Supervisor
 
 LINES: dict[Backend, ProcessName] = {Backend.VSPHERE: "worker-vsphere", Backend.DOCKER: "worker-docker"}
+
+# What the parts of a line need, loaded once, before they are forked off; only the courier loads Slack's SDK.
+PARTS: dict[Backend, tuple[str, ...]] = {
+    Backend.VSPHERE: ("workers.performers", "workers.vcenters"),
+    Backend.DOCKER: ("workers.performers", "workers.containers", "workers.services", "workers.versions"),
+}
+KEEPERS = ("workers.janitor", "workers.recorder")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,9 +59,10 @@ def docker(pool: tuple[str, ...]) -> None:
 @cli.command()
 def keeper() -> None:
     """Courier, janitor, and two recorders, of which one stands by."""
+    _load(KEEPERS)
     start_logging(read_settings(Settings).log_level, "keeper")
-    parts = [Part(name, module("workers", name)) for name in ("courier", "janitor")]
-    parts += [Part(f"recorder-{number}", module("workers", "recorder")) for number in (1, 2)]
+    parts = [_part(name, name) for name in ("courier", "janitor")]
+    parts += [_part(f"recorder-{number}", "recorder") for number in (1, 2)]
     sys.exit(Supervisor(parts, grace=15).run())
 
 
@@ -156,16 +166,25 @@ def _supervise_backend(backend: Backend, only: tuple[str, ...]) -> None:
             f"there is no pool `{unknown.pop()}`.", where="--pool", fix=f"one of: {', '.join(pools)}."
         )
     parts = [
-        Part(f"{pool}.{kind}.{number}", module("workers", "rq", backend.value, pool, kind), pool)
+        _part(f"{pool}.{kind}.{number}", "rq", backend.value, pool, kind, serves=pool)
         for pool in only or pools
         for kind, count in installation.sites.pool(pool)
         for number in range(count)
     ]
     if backend is Backend.VSPHERE:
-        parts += [
-            Part(f"{pool}.watcher", module("workers", "watch", backend.value, pool)) for pool in only or pools
-        ]
+        parts += [_part(f"{pool}.watcher", "watch", backend.value, pool) for pool in only or pools]
+    _load(PARTS[backend])
     sys.exit(Supervisor(parts, beat=_Heart(installation)).run())
+
+
+def _load(modules: Sequence[str]) -> None:
+    for module in modules:
+        importlib.import_module(module)
+
+
+def _part(name: str, *words: str, serves: str = "") -> Part:
+    """A part that does what `python -m workers WORDS` does."""
+    return Part(name, " ".join((sys.executable, "-m", "workers", *words)), partial(main, words), serves)
 
 
 class _Heart:
@@ -194,10 +213,10 @@ def _stopped_by_signal() -> threading.Event:
     return stop
 
 
-def main() -> None:
-    """Run a command; a wrong configuration is one sentence and exit code 2."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Run a command, by default the process' own; a wrong configuration is one sentence and exit code 2."""
     try:
-        cli(standalone_mode=True)
+        cli(words, standalone_mode=True)
     except OpsError as error:
         click.echo(error.sentence, err=True)
         sys.exit(2)

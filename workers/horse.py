@@ -156,6 +156,9 @@ class HorseWorker(Worker):
             self.refuse("it is no doorbell", job.content)
         super().handle_job_failure(job, queue, started_job_registry, "see the worker's log", execution)
 
+    def procline(self, message: str) -> None:
+        """Nothing: `ps` shows a part's own command line, and RQ's would show ids of requests."""
+
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
         """Kill the horse and its group; without a horse, do nothing."""
         pid = self.horse_pid

@@ -32,8 +32,8 @@ def list_children(pid: int) -> tuple[int, ...]:
 
 
 def read_command(pid: int) -> tuple[str, ...]:
-    """A process' arguments; none when it is gone."""
+    """The words of a process' command line, or of its title; none when it is gone."""
     try:
-        return tuple(Path(f"/proc/{pid}/cmdline").read_text(errors="replace").rstrip("\0").split("\0"))
+        return tuple(Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ").split())
     except OSError:
         return ()

@@ -30,6 +30,7 @@ T = TypeVar("T")
 PROBE_AFTER = 300.0  # seconds; vCenter ends sessions that were idle for 30 minutes
 TRY_AGAIN_AFTER = 30.0  # seconds that the parent leaves a vCenter alone that it could not log in to
 AWAY_FOR = 5.0  # seconds in which a horse believes its parent that a vCenter is away
+TRUSTED_FOR = 1.0  # seconds after an answer in which its connection is believed to be alive
 REFUSED_FOR = 60.0  # seconds in which nobody tries a refused password again: accounts get locked
 
 
@@ -164,6 +165,7 @@ class Session:
         self._inherited_is_dead = False
         self._stub: SoapStubAdapter | None = None
         self._collector: vmodl.query.PropertyCollector | None = None
+        self._answered = 0.0  # when the last answer came, monotonic
         self.site = slot.account.site
         self.patience = Patience(self.site, watch)
 
@@ -222,21 +224,21 @@ class Session:
         """
         with self.patience.reading():
             try:
-                return call(self)
+                return self._heed(call)
             except VENDOR_ERRORS as error:
                 if not self._recover(error):
                     raise translate(error, site=self.site, target=target) from error
             try:
-                return call(self)
+                return self._heed(call)
             except VENDOR_ERRORS as error:
                 raise translate(error, site=self.site, target=target) from error
 
     def change(self, call: Callable[[Session], T], *, target: str, what: str) -> T:
         """Make a call that changes something, at most once.
 
-        It goes out on a new connection: an old one may be dead at the other end, which would look like an
-        answer lost. NotAuthenticated is vCenter's word that it did nothing, so the call goes out again
-        after a login; nothing else is repeated.
+        It goes out on a new connection, unless the last answer came just now: an older one may be dead at the
+        other end, which would look like an answer lost. NotAuthenticated is vCenter's word that it did
+        nothing, so the call goes out again after a login; nothing else is repeated.
 
         Raises:
             BackendUnavailableError: nothing was sent.
@@ -244,17 +246,24 @@ class Session:
             BackendRejectedError, TargetNotFoundError, TargetStateError: vCenter refused.
         """
         stub = self.stub
-        stub.DropConnections()  # type: ignore[no-untyped-call]  # pyVmomi
+        if time.monotonic() - self._answered > TRUSTED_FOR:
+            stub.DropConnections()  # type: ignore[no-untyped-call]  # pyVmomi
         try:
-            return call(self)
+            return self._heed(call)
         except vim.fault.NotAuthenticated:
             self._forget_login()
         except VENDOR_ERRORS as error:
             raise translate_change(error, site=self.site, target=target, what=what) from error
         try:
-            return call(self)
+            return self._heed(call)
         except VENDOR_ERRORS as error:
             raise translate_change(error, site=self.site, target=target, what=what) from error
+
+    def _heed(self, call: Callable[[Session], T]) -> T:
+        """Make a call, and note when its answer came."""
+        answer = call(self)
+        self._answered = time.monotonic()
+        return answer
 
     def close(self) -> None:
         """Give back what this process made: its collector, and its login if it had to make one."""

@@ -28,7 +28,11 @@ from workers.vsphere.session import Session
 
 _PAUSE = 0.5  # seconds between two tries to reach a vCenter that is away
 _TASK = "task"  # what people, and errors, call one
-_FOLLOWED = ("info.state", "info.progress", "info.error")
+_ENDS = ("info.state", "info.error")
+_FOLLOWED = (*_ENDS, "info.progress")
+# Seconds until a task's progress is followed too: each step of it ends a call, and many tasks at a time would
+# mostly say how far they are. One that ends sooner needs no percentage.
+_PROGRESS_AFTER = 2.0
 
 
 def await_task(session: Session, task: TaskRef, watch: Watch) -> None:
@@ -88,6 +92,8 @@ class _Follower:
         self._collector: Any = None
         self._filter: Any = None
         self._version = ""
+        self._paths: Sequence[str] = ()
+        self._began = time.monotonic()
         self.state = ""
         self.percent: int | None = None
         self.error: Any = None
@@ -107,8 +113,9 @@ class _Follower:
     def step(self, session: Session, remaining: float) -> None:
         """Wait up to a second for news of the task; after a new login the filter is made anew."""
         collector = session.collector
-        if collector is not self._collector:
-            self._create_filter(session, collector)
+        paths = _ENDS if time.monotonic() - self._began < _PROGRESS_AFTER else _FOLLOWED
+        if collector is not self._collector or paths != self._paths:
+            self._create_filter(session, collector, paths)
         # a whole second is the shortest wait that vCenter knows
         options = Collector.WaitOptions(maxWaitSeconds=1 if remaining > 1 else 0)
         try:
@@ -127,12 +134,14 @@ class _Follower:
             for prop in change.changeSet:
                 self._note(prop.name, prop.val)
 
-    def _create_filter(self, session: Session, collector: Any) -> None:
+    def _create_filter(self, session: Session, collector: Any, paths: Sequence[str]) -> None:
+        if collector is self._collector:
+            self.close()
         subject = Collector.ObjectSpec(obj=refer(vim.Task, self._task.id, session.stub), skip=False)
-        wanted = Collector.PropertySpec(type=vim.Task, all=False, pathSet=list(_FOLLOWED))
+        wanted = Collector.PropertySpec(type=vim.Task, all=False, pathSet=list(paths))
         specification = Collector.FilterSpec(objectSet=[subject], propSet=[wanted])
         self._filter = collector.CreateFilter(specification, partialUpdates=True)
-        self._collector, self._version = collector, ""
+        self._collector, self._version, self._paths = collector, "", paths
 
     def _note(self, name: str, value: Any) -> None:
         if name == "info.state":

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from andock.ports.containers import ContainerRow
+from andock.ports.sites import Listing
 from config.sites import Engine as Site
 from sandbox.certificates import Authority
 from sandbox.engine import Engine, Transport, start_engine
@@ -43,6 +45,18 @@ def site(**said: object) -> Site:
     return Site.model_validate({"environment": "dev", **said})
 
 
+def best_of_three(sites: dict[str, Site], folder: Path) -> tuple[float, Listing[ContainerRow]]:
+    """The seconds that a first list takes at best, since other work on the machine only adds to it."""
+    took = []
+    for _ in range(3):
+        port = DockerContainers(Engines(sites, folder))
+        began = time.monotonic()
+        listing = port.list_containers()
+        took.append(time.monotonic() - began)
+        port.close()
+    return min(took), listing
+
+
 def test_three_dead_engines_of_twenty_cost_one_connect_time_out(
     engines: tuple[Engine, ...], silent: str, tmp_path: Path
 ) -> None:
@@ -55,17 +69,8 @@ def test_three_dead_engines_of_twenty_cost_one_connect_time_out(
         "black-hole": site(url=silent, insecure=True),
         "other-ca": site(url=secure.url, tls=tls),
     }
-    port = DockerContainers(Engines({**live, **dead}, tmp_path))
-    alone = DockerContainers(Engines(live, tmp_path))
-    began = time.monotonic()
-    alone.list_containers()
-    live_take = time.monotonic() - began
-    alone.close()
-
-    began = time.monotonic()
-    listing = port.list_containers()
-    took = time.monotonic() - began
-    port.close()
+    live_take, _ = best_of_three(live, tmp_path)
+    took, listing = best_of_three({**live, **dead}, tmp_path)
 
     assert took < CONNECT_SECONDS + live_take + 0.5
     assert listing.searched == tuple(live)

@@ -32,10 +32,15 @@ def supervise(tmp_path: Path) -> Iterator[Supervise]:
 
     def supervise(*parts: list[str], grace: float = 10.0, env: dict[str, str] | None = None) -> Child:
         script = f"""
+import os
+from functools import partial
 from config.logs import start_logging
 from workers.supervisor import Part, Supervisor
 start_logging("INFO", "line")
-parts = [Part(f"part-{{n}}", tuple(argv), pool=f"pool-{{n}}") for n, argv in enumerate({parts!r})]
+parts = [
+    Part(f"part-{{n}}", f"part-{{n}}", partial(os.execv, argv[0], argv), f"pool-{{n}}")
+    for n, argv in enumerate({parts!r})
+]
 def beat(pools):
     with open({str(tmp_path / "beats")!r}, "a") as file:
         file.write(",".join(sorted(pools)) + "\\n")

@@ -206,7 +206,7 @@ class RealWorld:
         self.simulator.control.set_guest(vm, shutdown=NEVER, reboot=NEVER)
 
     def slow_next_task(self) -> None:
-        self.simulator.control.set_rules([Rule(method, count=1, delay=0.8) for method in TASKS])
+        self.simulator.control.set_rules([Rule(method, count=1, delay=3.5) for method in TASKS])
 
     def fail_next_task(self) -> None:
         fault = "InsufficientResourcesFault"

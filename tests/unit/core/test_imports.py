@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,7 @@ def test_the_import_contracts_hold() -> None:
     assert " 0 broken" in done.stdout
 
 
+@cache
 def loaded_by(source: str) -> set[str]:
     script = f"{source}\nimport sys\nprint('\\n'.join(sys.modules))"
     done = subprocess.run(

@@ -54,6 +54,7 @@ def answered(pair: Installation) -> list[int]:
     return [int(float(one[1])) for one in found if one is not None]
 
 
+@pytest.mark.long
 def test_fifty_clicks_spread_over_two_bots_are_one_change(pair: Installation, vm: str) -> None:
     asked = Chat(pair.slack).ask(f"/vm off {vm}", until=r"\*Waits for approval\*")
     before = answered(pair)

@@ -14,6 +14,7 @@ from tests.e2e.endings import CHANGES, UNTOUCHED, begin, compare, end, kill_work
 from tests.e2e.service_lab import END, NEW, OLD, Lab, everywhere, lab_with_a_service
 from tests.e2e.test_deployment_failures import heal, make_sick
 
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 POLICY = """
 groups:
   ops: {users: [U0OPS1, U0OPS2]}
@@ -60,7 +61,6 @@ def end_of(lab: Lab, message: Message) -> Message:
     return lab.installation.slack.wait(message.channel, "U0OPS1", ts=message.ts, regex=END, timeout=120)
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("sick")
 def test_who_says_go_on_gets_the_rest_and_is_told_which_engine_is_behind(lab: Lab) -> None:
     old = look(lab)
@@ -81,7 +81,7 @@ def test_who_says_go_on_gets_the_rest_and_is_told_which_engine_is_behind(lab: La
 
 
 @pytest.mark.usefixtures("sick")
-@pytest.mark.parametrize("how", ["a button", pytest.param("text", marks=pytest.mark.long)])
+@pytest.mark.parametrize("how", ["a button", "text"])
 def test_who_says_roll_back_gets_the_old_version_everywhere(lab: Lab, chat: Chat, how: str) -> None:
     old = look(lab)
     asked = end(lab, begin(lab), until=STOPPED)
@@ -114,7 +114,7 @@ def test_who_cancels_in_the_middle_gets_everything_put_back(lab: Lab) -> None:
 
 @pytest.mark.parametrize(
     ("word", "state"),
-    [("Go on", "healthy"), pytest.param("Roll back", "rolled back", marks=pytest.mark.long)],
+    [("Go on", "healthy"), ("Roll back", "rolled back")],
 )
 def test_after_an_interruption_of_more_than_ten_minutes_a_person_is_asked(
     lab: Lab, word: str, state: str
@@ -145,7 +145,6 @@ def agree(lab: Lab, chat: Chat, version: str) -> Message:
     return end_of(lab, asked)
 
 
-@pytest.mark.long
 def test_the_end_is_announced_with_a_way_back_that_policy_judges(lab: Lab, chat: Chat) -> None:
     slack, old = lab.installation.slack, look(lab)
     ended = agree(lab, chat, NEW)
@@ -186,7 +185,6 @@ def test_the_message_shows_where_each_engine_is_while_it_runs(lab: Lab) -> None:
     assert set(compare(lab, end(lab, asked, UNSEEN), old, UNSEEN).values()) == {"healthy"}
 
 
-@pytest.mark.long
 def test_what_a_deployment_did_is_told_and_planned_scaled_and_restarted_from_there(
     lab: Lab, chat: Chat
 ) -> None:

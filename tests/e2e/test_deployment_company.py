@@ -13,7 +13,7 @@ from tests.e2e.endings import CHANGES, begin, compare, end, look, told
 from tests.e2e.service_lab import NEW, OLD, Lab, everywhere, lab_with_a_service
 from tests.e2e.test_crashes import until
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 POLICY = """
 groups:

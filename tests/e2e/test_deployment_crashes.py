@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.service_lab import END, NEW, OLD, Lab, everywhere, lab_with_a_service
 from tests.e2e.test_crashes import until
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 # what a roll-out does to a container of an engine, in this order
 DEEDS = ("no more restarts", "rename", "create", "start", "stop", "remove")
 CHANGES = "(POST|DELETE) .*/containers/"

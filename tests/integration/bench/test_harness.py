@@ -82,6 +82,7 @@ def test_a_roll_out_and_the_shell_loop_leave_the_same_version_on_all_engines(lab
     assert planning.ours > 0
 
 
+@pytest.mark.long
 def test_ours_and_the_naive_bot_say_what_the_simulator_has(lab: Lab) -> None:
     floor, naive, calls = vm_info.measure(lab)
     assert floor.ours == naive.ours > 0
@@ -105,6 +106,7 @@ def test_all_who_list_find_the_same_and_the_index_has_it(lab: Lab) -> None:
     assert [row.peer is not None for row in rows] == [True] * 4 + [False] * 4
 
 
+@pytest.mark.long
 def test_every_record_of_both_writers_is_confirmed_and_ours_are_verified(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

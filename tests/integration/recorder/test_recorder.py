@@ -133,6 +133,7 @@ def test_the_second_stands_by_and_takes_over_when_the_first_is_killed(office: Of
     assert office.proof().fault is None
 
 
+@pytest.mark.long
 def test_a_stream_of_records_is_on_disk_once_each_however_often_recorders_are_killed(office: Office) -> None:
     made: list[AuditRecord] = []
     office.start()

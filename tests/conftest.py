@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from redis import Redis
 
 from andock.audit import AuditRecord, Event, Journal
@@ -21,6 +22,9 @@ from config.installation import connect
 from config.sites import Audit
 from sandbox.redis_server import RedisServer, start_redis
 from workers.recorder import Recorder
+
+settings.register_profile("andock", deadline=None)  # how slow a machine is breaks no property
+settings.load_profile("andock")
 
 HEAVY = ("tests/e2e/", "tests/integration/bench/", "tests/integration/demo/")
 

@@ -66,6 +66,7 @@ def test_without_a_fault_it_is_done_by_one_call(trial: Trial) -> None:
     assert trial.has_changed
 
 
+@pytest.mark.long
 def test_a_slow_call_is_waited_for(trial: Trial) -> None:
     assert isinstance(trial.apply(delay=0.6), Done)
     assert trial.asked == 1
@@ -137,6 +138,7 @@ def test_a_task_that_fails_changes_nothing(trial: Trial, fault: str) -> None:
     assert not trial.has_changed
 
 
+@pytest.mark.long
 def test_sessions_that_have_ended_are_made_anew_and_the_change_is_made_once(trial: Trial) -> None:
     trial.stage.simulator.control.expire_sessions()
     assert isinstance(trial.apply(), Done)

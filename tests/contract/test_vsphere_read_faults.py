@@ -97,7 +97,7 @@ def test_an_answer_that_does_not_come_is_given_up(trial: Trial, monkeypatch: pyt
     assert error.changed is Changed.NOTHING
 
 
-@pytest.mark.parametrize("delay", [0.4, 5.0])
+@pytest.mark.parametrize("delay", [pytest.param(0.4, marks=pytest.mark.long), 5.0])
 def test_a_slow_vcenter_is_not_asked_past_the_deadline(trial: Trial, delay: float) -> None:
     watch = TinyWatch(seconds=1.0)
     trial.stage.port = port = PyVmomiVSphere(trial.sessions, watch=watch)

@@ -405,8 +405,8 @@ def refused_start(office: Office, request: str) -> str:
     ("process", "event"),
     [
         ("worker", Event.CONCLUDED),
-        ("janitor", Event.EXPIRED),
-        ("bot", Event.DENIED),
+        pytest.param("janitor", Event.EXPIRED, marks=pytest.mark.long),
+        pytest.param("bot", Event.DENIED, marks=pytest.mark.long),
         ("bot", Event.WITHDRAWN),
         ("worker", Event.REFUSED),
     ],

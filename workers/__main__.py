@@ -29,12 +29,12 @@ from workers.supervisor import Part, Supervisor
 
 LINES: dict[Backend, ProcessName] = {Backend.VSPHERE: "worker-vsphere", Backend.DOCKER: "worker-docker"}
 
-# What the parts of a line need, loaded once, before they are forked off; only the courier loads Slack's SDK.
-PARTS: dict[Backend, tuple[str, ...]] = {
+# Modules that a line's parts need, loaded once, before the fork; only the courier loads Slack's SDK.
+MODULES: dict[Backend, tuple[str, ...]] = {
     Backend.VSPHERE: ("workers.performers", "workers.vcenters"),
     Backend.DOCKER: ("workers.performers", "workers.containers", "workers.services", "workers.versions"),
 }
-KEEPERS = ("workers.janitor", "workers.recorder")
+KEEPER_MODULES = ("workers.janitor", "workers.recorder")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,7 +59,7 @@ def docker(pool: tuple[str, ...]) -> None:
 @cli.command()
 def keeper() -> None:
     """Courier, janitor, and two recorders, of which one stands by."""
-    _load(KEEPERS)
+    _load(KEEPER_MODULES)
     start_logging(read_settings(Settings).log_level, "keeper")
     parts = [_part(name, name) for name in ("courier", "janitor")]
     parts += [_part(f"recorder-{number}", "recorder") for number in (1, 2)]
@@ -173,7 +173,7 @@ def _supervise_backend(backend: Backend, only: tuple[str, ...]) -> None:
     ]
     if backend is Backend.VSPHERE:
         parts += [_part(f"{pool}.watcher", "watch", backend.value, pool) for pool in only or pools]
-    _load(PARTS[backend])
+    _load(MODULES[backend])
     sys.exit(Supervisor(parts, beat=_Heart(installation)).run())
 
 

@@ -163,7 +163,10 @@ def _become(part: Part, parent: int) -> None:
 
 
 def _pid(process: ForkProcess) -> int:
-    return process.pid or 0  # it has been started
+    """Its id; never 0, which would mean the supervisor's own group."""
+    if process.pid is None:
+        raise ValueError(f"{process.name} was not started")
+    return process.pid
 
 
 def _send(process: ForkProcess, number: signal.Signals) -> None:

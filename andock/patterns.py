@@ -16,6 +16,7 @@ _WILD = frozenset("*?[")
 class Globs(tuple[str, ...]):  # noqa: SLOT001  slots of a tuple's subclass must be empty
     """Some patterns, compiled once: `fnmatch` looks each up anew for every name, and keeps only so many."""
 
+    starts: frozenset[str]  # what each asks for before its first wildcard, case-folded
     _plain: frozenset[str]
     _wild: Callable[[str], re.Match[str] | None] | None
 
@@ -24,6 +25,7 @@ class Globs(tuple[str, ...]):  # noqa: SLOT001  slots of a tuple's subclass must
         made = super().__new__(cls, patterns)
         folded = [pattern.casefold() for pattern in made]
         wild = [pattern for pattern in folded if not _WILD.isdisjoint(pattern)]
+        made.starts = frozenset(_start_of(pattern) for pattern in folded)
         made._plain = frozenset(folded).difference(wild)
         made._wild = re.compile("|".join(map(translate, wild))).match if wild else None
         return made
@@ -44,6 +46,10 @@ class Globs(tuple[str, ...]):  # noqa: SLOT001  slots of a tuple's subclass must
     def __get_pydantic_core_schema__(cls, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """As a list of texts in a file."""
         return core_schema.no_info_after_validator_function(cls, handler(tuple[str, ...]))
+
+
+def _start_of(pattern: str) -> str:
+    return re.split(r"[*?\[]", pattern, maxsplit=1)[0]
 
 
 def covers(wide: str, narrow: str) -> bool:

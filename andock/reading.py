@@ -65,7 +65,7 @@ def read_rules(
     names = tuple(name.casefold() for name in target.names) if target is not None else ()
     unsure: list[Rule] = []
     old = False
-    for rule in policy.rules:
+    for rule in policy.rules if target is None else policy.rules_on(names):
         if not on_topic(rule, question) or not speaks_of(rule, target, names):
             continue
         asked, typed = asked_by(rule, groups), typed_as(rule, question)

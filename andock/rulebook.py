@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +14,7 @@ from andock.freezes import Freeze
 from andock.messages import Actor
 from andock.operation import Risk, Value
 from andock.patterns import Globs
+from andock.shortlist import Shortlist
 
 EVERYONE = "everyone"
 
@@ -115,6 +118,20 @@ class Policy(Value):
     def usergroups(self) -> tuple[str, ...]:
         """User groups that a rule may ask about; members of others are never fetched."""
         return tuple(sorted({name for group in self.groups.values() for name in group.usergroups}))
+
+    def rules_on(self, names: Iterable[str]) -> Sequence[Rule]:
+        """The rules whose patterns may fit a target with these names, given in lower case, in their order."""
+        return [self.rules[place] for place in self._shortlist.places(names)]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic does it, but a copy with other rules makes a shortlist of its own."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("_shortlist", None)
+        return copy
+
+    @cached_property
+    def _shortlist(self) -> Shortlist:
+        return Shortlist.over([rule.targets for rule in self.rules])
 
     def place(self, rule: Rule) -> str:
         """How a rule is named to people: `name (policy.yaml:12)`."""

@@ -32,7 +32,7 @@ def measure(lab: Lab) -> list[Row]:
 
 
 def _make_policy() -> Policy:
-    """Rules that only their patterns tell apart: none can be passed over early."""
+    """Rules that only their target patterns tell apart."""
     groups = {f"team-{number}": Group(usergroups=frozenset({f"S0TEAM{number}"})) for number in range(10)}
     rules = [
         Rule(

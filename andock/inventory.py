@@ -80,6 +80,10 @@ class Inventory:
         """The VMs with this name, inventory path or id; names compare without case."""
         return self._run("look", site, "named", fold(name), name)
 
+    def borne(self, site: str, ids: Sequence[str]) -> Aged | None:
+        """The VMs with these ids, in this order; those that it does not know are left out."""
+        return self._run("look", site, "borne", *ids)
+
     def starting(self, site: str, prefix: str, *, most: int) -> Aged | None:
         """The first VMs whose name begins so, by name."""
         return self._run("look", site, "starting", fold(prefix), most)

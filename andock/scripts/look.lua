@@ -1,6 +1,6 @@
 -- Reads the inventory index of one site.
 -- KEYS: meta, rows, names, paths
--- ARGV: format, stale after ms, then 'none' | 'all' | 'named', folded, id | 'starting', folded, most
+-- ARGV: format, stale after ms, then 'none' | 'all' | 'named', folded, id | 'starting', folded, most | 'borne', id, id ...
 -- Returns {age ms, age of the tags in ms or -1 when they are not known, JSON array of rows}, or nothing when it is missing, stale or of another format.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -30,6 +30,8 @@ elseif ARGV[3] == 'named' then
   collect(KEYS[4], '[' .. ARGV[4] .. '\0', '(' .. ARGV[4] .. '\1', -1)
 elseif ARGV[3] == 'starting' then
   collect(KEYS[3], '[' .. ARGV[4], '(' .. ARGV[4] .. '\255', ARGV[5])
+elseif ARGV[3] == 'borne' then
+  for place = 4, #ARGV do ids[#ids + 1] = ARGV[place] end
 end
 for _, id in ipairs(ids) do
   local row = redis.call('HGET', KEYS[2], id)

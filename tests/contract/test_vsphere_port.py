@@ -15,7 +15,7 @@ from andock.errors import (
     TargetStateError,
     UnknownSiteError,
 )
-from andock.ports.vsphere import PowerState, TaskRef
+from andock.ports.vsphere import PowerState, TaskRef, VmName
 from tests.contract.worlds import DEAD, LIVE, World, run
 from tests.fakes.vsphere import TinyWatch
 
@@ -39,6 +39,15 @@ def test_a_site_that_is_away_marks_itself_and_hides_nobody(world: World) -> None
     assert [(away.site, away.why) for away in listing.not_reached] == [(DEAD, "connection refused")]
 
 
+def test_all_vms_are_named_with_their_paths(world: World) -> None:
+    vm = world.create("name-me", folder="prod/shop")
+    listing = world.port.vm_names()
+    assert VmName(LIVE, vm, "name-me", "/DC0/vm/prod/shop/name-me") in listing.rows
+    assert {row.id for row in listing.rows} == {row.id for row in world.port.list_vms(LIVE).rows}
+    assert listing.searched == (LIVE,)
+    assert [(away.site, away.why) for away in listing.not_reached] == [(DEAD, "connection refused")]
+
+
 def test_one_site_is_asked_alone(world: World) -> None:
     listing = world.port.list_vms(LIVE)
     assert listing.searched == (LIVE,)
@@ -52,7 +61,7 @@ def test_a_listing_without_an_index_is_as_of_now(world: World) -> None:
 
 
 def test_an_unknown_site_is_refused_with_the_nearest(world: World) -> None:
-    for ask in (world.port.list_vms, lambda site: world.port.find_vms("x", site)):
+    for ask in (world.port.list_vms, world.port.vm_names, lambda site: world.port.find_vms("x", site)):
         with pytest.raises(UnknownSiteError, match="Did you mean `lab`"):
             ask("labb")
 

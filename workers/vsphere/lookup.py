@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Protocol, TypeVar
 
 import structlog
@@ -14,7 +13,7 @@ from redis.exceptions import RedisError
 
 from andock.errors import BackendError
 from andock.inventory import Inventory
-from andock.ports.vsphere import Vm, VmRow
+from andock.ports.vsphere import Vm, VmName, VmRow
 from workers.vsphere import inventory
 from workers.vsphere.mirror import Labels
 from workers.vsphere.session import Session, Sessions
@@ -105,6 +104,10 @@ class Lookup:
             return found
         return self._read_called(session, name, [vm.id for vm in self._scan(session) if vm.is_called(name)])
 
+    def called_now(self, session: Session) -> tuple[VmName, ...]:
+        """What all VMs are called, as vCenter says."""
+        return tuple(VmName(session.site, vm.id, vm.name, vm.path) for vm in self._scan(session))
+
     def names(self, session: Session) -> tuple[str, ...]:
         """The names of all VMs. What this job read itself is newer than the index."""
         read = session.site in self._names
@@ -152,12 +155,11 @@ class Lookup:
             return _Known(
                 self._read_tags(site, lambda service: service.tags_of(ids)), dict.fromkeys(ids, 0.0)
             )
-        answers = [self._look(partial(Inventory.named, site=site, name=vm)) for vm in ids]
-        found = [(row, known.tags_age) for known in answers if known for row in known.rows]
-        return _Known(
-            {row.id: row.labels for row, _ in found},
-            {row.id: age for row, age in found if age is not None},
-        )
+        known = self._look(lambda index: index.borne(site, ids)) if ids else None
+        if known is None:
+            return _Known({}, {})
+        ages = {} if known.tags_age is None else dict.fromkeys((row.id for row in known.rows), known.tags_age)
+        return _Known({row.id: row.labels for row in known.rows}, ages)
 
     def _read_all_labels(self, site: str) -> Labels | None:
         """The tags of all VMs; None where they are not known and decide nothing."""

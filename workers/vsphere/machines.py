@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from andock.inventory import Inventory
 from andock.ports.sites import Age, Listing
-from andock.ports.vsphere import ClientLinks, Vm, VmRow
+from andock.ports.vsphere import ClientLinks, Vm, VmName, VmRow
 from andock.ports.watch import Watch
 from workers.vsphere.likeness import look_alike
 from workers.vsphere.lookup import Lookup, Part
@@ -53,6 +53,10 @@ class MachinesClient(TagsClient):
         parts.sort(key=lambda part: part.site)
         ages = tuple(Age(part.site, part.age) for part in parts if part.age is not None)
         return replace(listing, ages=ages, untagged=tuple(part.site for part in parts if not part.tagged))
+
+    def vm_names(self, site: str | None = None) -> Listing[VmName]:
+        """See the port."""
+        return self._ask_all(site, self._lookup.called_now)
 
     def find_vms(self, name: str, site: str | None = None, *, fresh: bool = False) -> Listing[Vm]:
         """See the port."""

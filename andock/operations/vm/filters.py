@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field, field_validator
 
 from andock.operation import Params
-from andock.ports.vsphere import PowerState, VmRow
+from andock.ports.vsphere import PowerState, VmName, VmRow
 
 Fits: TypeAlias = Callable[[VmRow], bool]
 
@@ -88,7 +88,7 @@ def is_pattern(text: str) -> bool:
     return any(sign in text for sign in "*?[")
 
 
-def by_name(pattern: str) -> Fits:
+def by_name(pattern: str) -> Callable[[VmRow | VmName], bool]:
     """Whether a pattern fits name or path; text without signs is a part of the name."""
     folded = pattern.casefold()
     if not is_pattern(folded):

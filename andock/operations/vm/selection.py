@@ -128,7 +128,7 @@ def _fitting(patterns: Iterable[str], ctx: Reader) -> list[tuple[str, str]]:
     for typed in patterns:
         pattern, site = split_site(typed, ctx)
         folded, is_meant = pattern.casefold(), by_name(pattern)
-        listing = ctx.vsphere.list_vms(site, fresh=True)  # what is changed is not chosen by an index
+        listing = ctx.vsphere.vm_names(site)  # what is changed is not chosen by an index
         rows = _all_of(listing)
         called = [row for row in rows if folded in (row.name.casefold(), row.path.casefold())]  # `db [old]`
         fits = called or [row for row in rows if is_meant(row)]

@@ -26,7 +26,7 @@ from andock.ports.vsphere.lifecycle import (
     Question,
     Verdict,
 )
-from andock.ports.vsphere.machines import ClientLinks, Machines, PowerState, Vm, VmRow
+from andock.ports.vsphere.machines import ClientLinks, Machines, PowerState, Vm, VmName, VmRow
 from andock.ports.vsphere.power import Power
 from andock.ports.vsphere.snapshots import Snapshot, Snapshots, Space, VmSnapshots
 from andock.ports.vsphere.subjects import Subject, Subjects
@@ -61,6 +61,7 @@ __all__ = [
     "VSphere",
     "Verdict",
     "Vm",
+    "VmName",
     "VmRow",
     "VmSnapshots",
 ]

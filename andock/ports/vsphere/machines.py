@@ -64,6 +64,16 @@ class Vm(VmRow):
 
 
 @dataclass(frozen=True, slots=True)
+class VmName:
+    """What a VM can be asked for by."""
+
+    site: str
+    id: str
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClientLinks:
     """A VM in vCenter's own clients; each asks for a login."""
 
@@ -87,6 +97,16 @@ class Machines(Protocol):
             site: the one site, or all.
             fresh: ask the vCenters themselves.
             tagged: whether the VMs' tags matter; without, rows may lack them.
+
+        Raises:
+            UnknownSiteError: no vCenter has that name.
+        """
+        ...
+
+    def vm_names(self, site: str | None = None) -> Listing[VmName]:
+        """What all VMs (no templates) of one site or of all are called, as the vCenters themselves say.
+
+        One job that asks again within three seconds, and has changed nothing meanwhile, gets the same answer.
 
         Raises:
             UnknownSiteError: no vCenter has that name.

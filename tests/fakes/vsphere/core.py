@@ -21,7 +21,7 @@ from andock.errors import (
     UnknownSiteError,
 )
 from andock.ports.sites import Age, Listing, NotReached
-from andock.ports.vsphere import ClientLinks, PowerState, TaskRef, Vm, VmRow
+from andock.ports.vsphere import ClientLinks, PowerState, TaskRef, Vm, VmName, VmRow
 from andock.ports.watch import Watch
 
 ON, OFF = PowerState.ON, PowerState.OFF
@@ -122,6 +122,11 @@ class FakeVcenters:
         ages = tuple(Age(one, age) for one, age in self.ages.items() if one in found.searched and not fresh)
         untagged = tuple(one for one in found.searched if one in self.untagged) if tagged else ()
         return Listing(tuple(found.rows), found.searched, found.not_reached, ages, untagged)
+
+    def vm_names(self, site: str | None = None) -> Listing[VmName]:
+        found = self._listing(site)
+        rows = tuple(VmName(vm.site, vm.id, vm.name, vm.path) for vm in found.rows)
+        return Listing(rows, found.searched, found.not_reached)
 
     def find_vms(self, name: str, site: str | None = None, *, fresh: bool = False) -> Listing[Vm]:
         found = self._listing(site)

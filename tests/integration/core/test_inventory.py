@@ -86,6 +86,17 @@ def test_a_vm_is_found_by_name_path_or_id_and_several_of_one_name_all_are(
     assert named(reader, wanted) == [row for row in ROWS if int(row.id[3:]) in numbers]
 
 
+def test_many_are_found_by_id_at_once_and_the_unknown_left_out(
+    writer: IndexWriter, reader: Inventory
+) -> None:
+    fill(writer)
+
+    found = reader.borne(SITE, ["vm-3", "vm-99", "vm-1"])
+
+    assert found is not None
+    assert found.rows == (ROWS[2], ROWS[0])
+
+
 def test_names_are_found_by_their_beginning_in_order_and_not_too_many(
     writer: IndexWriter, reader: Inventory
 ) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from andock.redaction.forms import SHORTEST, Form, forms_of
+from andock.redaction.forms import Form, forms_of, make_sieve
 from andock.redaction.shapes import MARK, SHAPES, Shape, Tail, read_pattern
 
 KNOWN = "known secret"
@@ -44,6 +44,7 @@ class Redactor:
         self._shapes = (*shapes, *(read_pattern(pattern) for pattern in patterns))
         self._known: frozenset[Form] = frozenset()
         self._heads: dict[str, tuple[Form, ...]] = {}
+        self._sieve: re.Pattern[str] | None = None
         self.hold = max((shape.width for shape in self._shapes), default=0) + _SEEN_BEHIND
         self.learn(values)
 
@@ -58,7 +59,8 @@ class Redactor:
                 heads[head] = (*heads.get(head, ()), form)
         self._known |= new
         self.hold = max(self.hold, *(form.width + _SEEN_BEHIND for form in new))
-        self._heads = heads
+        # the heads first: a sieve that is older than them only lets less through
+        self._heads, self._sieve = heads, make_sieve(heads)
 
     def redact(self, text: str) -> str:
         """The text with every secret replaced by `[redacted]`; a text without one is returned as it is."""
@@ -91,14 +93,16 @@ class Redactor:
     def spans(self, text: str, first: int, end: int) -> list[Span]:
         """Every secret that begins at `first` or later and before `end`, in the order of their beginnings."""
         found = []
-        heads = self._heads
-        if heads:
-            starts = [at for at in range(first, end) if text[at : at + SHORTEST] in heads]
-            for start in starts:
-                stop = max(form.end_in(text, start) for form in heads[text[start : start + SHORTEST]])
-                if stop:
-                    found.append(Span(start, stop, KNOWN))
+        heads, at = self._heads, first
+        while self._sieve is not None and (met := self._sieve.search(text, at)) and met.start() < end:
+            at = met.start() + 1
+            stop = max((form.end_in(text, met.start()) for form in heads.get(met[0], ())), default=0)
+            if stop:
+                found.append(Span(met.start(), stop, KNOWN))
+        plain = text.casefold()
         for shape in self._shapes:
+            if shape.words and not any(word in plain for word in shape.words):
+                continue
             at = first
             while (match := shape.head.search(text, at)) is not None and match.start() < end:
                 found.append(_span(shape, match))

@@ -39,10 +39,15 @@ class Shape:
     width: int
     tail: Tail | None = None
     parts: Mapping[str, Tail | None] = field(default_factory=dict)
+    words: tuple[
+        str, ...
+    ] = ()  # one of them, case-folded, stands in each; looked for first, as that is quick
 
 
-def _shape(kind: str, head: str, tail: Tail | None = None, **parts: Tail | None) -> Shape:
-    return Shape(kind, re.compile(head), measure(head).widest, tail, parts)
+def _shape(
+    kind: str, head: str, tail: Tail | None = None, words: tuple[str, ...] = (), **parts: Tail | None
+) -> Shape:
+    return Shape(kind, re.compile(head), measure(head).widest, tail, parts, words)
 
 
 def _run(characters: str) -> Tail:
@@ -55,6 +60,8 @@ _KEY = (
     r"|vmware_soap_session|(?:access|account|api|encryption|private|secret|shared|signing)[_-]?key)"
     r"(?:[_-]?(?:base|hash|value))?[0-9]{0,2}"
 )
+# no `i` in them: expressions that ignore case also take a dotless one for it, which case-folding does not
+_KEY_WORDS = ("pass", "pwd", "secret", "token", "credent", "soap_se", "key")
 _HIDDEN_ALREADY = r"(?!\[redacted\](?:[\s\"'`<>,;&@\\]|\Z))"
 _BARE = r"[^\s\"'`<>,;&]"
 _NO_WORD = r"\{[\"}]|\{\s{0,2}(?:env|file):|\[[\"\]]|\\[\"']"
@@ -101,6 +108,7 @@ SHAPES = (
     _shape(
         "bearer token",
         r"[bB](?i:earer)\s{1,3}(?=[A-Za-z_-]{0,40}[0-9])(?P<word>[A-Za-z0-9._~+/-]{12})",
+        words=("bearer",),
         word=_run(r"[A-Za-z0-9._~+/=-]"),
     ),
     _shape(
@@ -108,6 +116,7 @@ SHAPES = (
         r"[aA](?i:uthorization)\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?"
         r"(?:(?i:apikey|basic|bearer|digest|negotiate|ntlm|token)\s{1,3}|(?=[^\s\"',]{16}))"
         rf"(?P<word>{_HIDDEN_ALREADY}[^\s\"',])",
+        words=("author",),
         word=_run(r"[^\s\"',]"),
     ),
     _shape(
@@ -118,11 +127,13 @@ SHAPES = (
     _shape(
         "password or token",
         rf"(?=[pPsStTcCvVaAeE])(?i:{_KEY})\\?[\"']?\s{{0,3}}(?::|=>?)\s{{0,3}}{_VALUE}",
+        words=_KEY_WORDS,
         **_VALUE_TAILS,
     ),
     _shape(
         "password or token",
         rf"--(?i:(?:[a-z0-9]{{1,20}}-){{0,4}}{_KEY})\s{{1,3}}(?!-){_VALUE}",
+        words=_KEY_WORDS,
         **_VALUE_TAILS,
     ),
 )

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from andock.redaction import MARK, SHORTEST, Redactor
+from andock.redaction.forms import make_sieve
 
 SECRET = "S3cr&t/pass \"wörd\" +'x'="
 KEY_FILE = (
@@ -130,6 +131,16 @@ def test_no_value_makes_the_redactor_fail(value: str, before: str, behind: str) 
     text = f"{before}{value}{behind}"
 
     assert value.strip() not in only(value).redact(text).replace(MARK, "\0")
+
+
+@given(st.lists(st.text("ab-]^\\n", min_size=SHORTEST, max_size=SHORTEST), max_size=8), st.text("ab-]^\\n"))
+def test_the_sieve_lets_every_head_through(heads: list[str], text: str) -> None:
+    sieve = make_sieve(heads)
+
+    places = [at for at in range(len(text)) if text[at : at + SHORTEST] in heads]
+
+    assert all(sieve is not None and sieve.match(text, at) for at in places)
+    assert all(sieve is not None and sieve.fullmatch(head) for head in heads)
 
 
 def test_a_secret_that_is_no_text_is_known_too() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from andock.redaction import SHAPES_ONLY, Redactor, read_pattern
-from andock.redaction.shapes import MARK, SHAPES, WIDEST
+from andock.redaction.shapes import MARK, SHAPES, WIDEST, Shape
 
 JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P"
 BODY = "\n".join("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"[:64] for _ in range(28))
@@ -62,6 +62,14 @@ HIDDEN_PEM = f"-----BEGIN RSA PRIVATE KEY-----{MARK}-----END RSA PRIVATE KEY----
         ("x --registry-token 'a b'", f"x --registry-token '{MARK}'", "password or token"),
         ("Pwd=geheim;Uid=sa", f"Pwd={MARK};Uid=sa", "password or token"),
         ("password=/abc/def==", f"password={MARK}", "password or token"),
+        ("PA\u017f\u017fWORD=hunter2", f"PA\u017f\u017fWORD={MARK}", "password or token"),
+        ("to\u212aen=hunter2", f"to\u212aen={MARK}", "password or token"),
+        ("credent\u0131als=hunter2", f"credent\u0131als={MARK}", "password or token"),
+        (
+            "author\u0131zat\u0131on: bas\u0131c dXNlcjpwYXNz",
+            f"author\u0131zat\u0131on: bas\u0131c {MARK}",
+            "authorization header",
+        ),
     ],
 )
 def test_what_looks_like_a_secret_is_hidden_and_its_name_stays(text: str, said: str, kind: str) -> None:
@@ -215,6 +223,12 @@ def test_any_text_can_be_redacted_and_once_is_enough(text: str) -> None:
     said = SHAPES_ONLY.redact(text)
 
     assert SHAPES_ONLY.redact(said) == said
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape.words])
+def test_a_shape_is_looked_for_without_the_letter_that_case_folding_does_not_fold(shape: Shape) -> None:
+    assert not any("i" in word for word in shape.words)
+    assert all(word == word.casefold() for word in shape.words)
 
 
 def test_no_built_in_shape_has_to_be_held_back_for_long() -> None:

@@ -70,7 +70,8 @@ class Writer:
 
     def write_line(self, line: str) -> None:
         """Add a line of text without the secrets in it."""
-        self.write(self._lines.feed(f"{line}\n").encode())
+        if said := self._lines.feed(f"{line}\n"):
+            self.write(said.encode())
 
     def close(self) -> Kept:
         """Store the rest."""

@@ -10,6 +10,7 @@ from andock.redaction.forms import Form, forms_of, make_sieve
 from andock.redaction.shapes import MARK, SHAPES, Shape, Tail, read_pattern
 
 KNOWN = "known secret"
+AT_ONCE = 8_192  # characters that a stream decides at a time, at least: one look costs as much for a line
 _SEEN_BEHIND = 64  # characters behind its end that a head may look at
 
 
@@ -83,8 +84,9 @@ class Redactor:
         stream = self.stream()
         begun = ""
         for line in lines:
-            *whole, begun = (begun + stream.feed(line + "\n")).split("\n")
-            yield from whole
+            if said := stream.feed(line + "\n"):
+                *whole, begun = (begun + said).split("\n")
+                yield from whole
         *whole, begun = (begun + stream.close()).split("\n")
         yield from whole
         if begun:
@@ -120,14 +122,16 @@ def _span(shape: Shape, match: re.Match[str]) -> Span:
 class Stream:
     """One text that comes in pieces: whatever the pieces, the results together are those of the whole.
 
-    It keeps at most `2 * hold` characters besides the piece that it is given. Whether a secret begins at a
-    character is decided when `hold` more are there, for no decision looks further; a secret's tail is then
-    followed for as long as it goes on.
+    It keeps at most `AT_ONCE + hold` characters besides the piece that it is given. Whether a secret begins
+    at a character is decided when `hold` more are there, for no decision looks further; a secret's tail is
+    then followed for as long as it goes on.
     """
 
     def __init__(self, redactor: Redactor, text: str = "") -> None:
         self._redactor = redactor
         self._text = text  # the last character that was decided, as far as there is one, and all that was not
+        self._pieces: list[str] = []  # what came since then
+        self._fresh = 0  # characters in them
         self._next = 0  # the first that is not decided; this and all below are indices in `_text`
         self._done = 0  # everything before it was said or hidden
         self._hiding = False  # whether what stands before `_done` was hidden
@@ -136,15 +140,21 @@ class Stream:
 
     def feed(self, piece: str) -> str:
         """What can be said now that this piece has come."""
-        self._text += piece
-        hold = self._redactor.hold
-        if len(self._text) - self._next < 2 * hold:
+        self._pieces.append(piece)
+        self._fresh += len(piece)
+        if self._fresh < AT_ONCE:
             return ""
-        return self._go_on(len(self._text) - hold)
+        self._take_up()
+        return self._go_on(max(self._next, len(self._text) - self._redactor.hold))
 
     def close(self) -> str:
         """The rest; the text ends here."""
+        self._take_up()
         return self._go_on(len(self._text))
+
+    def _take_up(self) -> None:
+        self._text += "".join(self._pieces)
+        self._pieces, self._fresh = [], 0
 
     def _go_on(self, end: int) -> str:
         return self.decide(end, self._redactor.spans(self._text, self._next, end))

@@ -99,4 +99,5 @@ def redact_below(above: Sequence[str], lines: Iterable[str], redactor: Redactor)
 
 def clean(line: bytes) -> str:
     """The line as text that shows what it says: no control characters but tabs, no escape sequences."""
-    return _CONTROL.sub("", _ESCAPE.sub("", line.decode("utf-8", errors="replace")))
+    text = line.decode("utf-8", errors="replace")
+    return text if text.isprintable() else _CONTROL.sub("", _ESCAPE.sub("", text))

@@ -16,7 +16,7 @@ from slack_sdk import WebClient
 from bench import naive, noop
 from bench.soap import Replay, record
 from sandbox.installation import Installation
-from sandbox.installation.procfile import list_children
+from sandbox.installation.procfile import list_horses
 from sandbox.processes import Child, start
 from sandbox.slack.client import Workspace
 
@@ -70,7 +70,7 @@ def wait_idle(worker: int) -> None:
         TimeoutError: it had one all the time.
     """
     deadline = time.monotonic() + PATIENCE
-    while list_children(worker):
+    while list_horses(worker):
         if time.monotonic() > deadline:
             raise TimeoutError(f"worker {worker} is still busy")
         time.sleep(TICK)

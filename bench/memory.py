@@ -14,7 +14,7 @@ from bench.lab import Lab
 from bench.meters import private_mib, proportional_mib, resident_mib
 from bench.rows import Row, limit
 from sandbox.installation import Installation
-from sandbox.installation.procfile import list_children
+from sandbox.installation.procfile import list_horses
 
 MOST_OF_BOT = 90.0  # MiB
 MOST_OF_JOB = 40.0  # MiB above its parent
@@ -35,7 +35,7 @@ class Watch:
         """Look until stopped."""
         while not self._stop.wait(TICK):
             for worker in self.workers:
-                for horse in list_children(worker):
+                for horse in list_horses(worker):
                     with contextlib.suppress(OSError):  # it has ended meanwhile
                         self.most = max(self.most, private_mib(horse))
                         self.looks += 1

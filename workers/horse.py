@@ -9,17 +9,22 @@ import signal
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import structlog
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import ResponseError
 from rq import Queue, Worker
 from rq.exceptions import NoSuchJobError
+from rq.executions import Execution
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.utils import str_to_date
 
 from andock.doorbell import ENTRY
+from workers.standby import Call, Standby
 
+log = structlog.get_logger()
 Refuse: TypeAlias = Callable[[str, bytes], None]
 _PR_SET_PDEATHSIG = 1
 _JOB = re.compile(rb"^[A-Za-z0-9_-]{1,100}\Z")
@@ -130,15 +135,82 @@ class HorseWorker(Worker):
     """A worker whose horse dies with it, and whom a second stop does not kill.
 
     Stock `kill_horse` takes the process group of pid 0, its own, while a stopped-callback runs.
+
+    The next job's horse stands by: it was forked, and has opened its connections, before the job came. What
+    it inherited may have changed since then; such a one is let go, and another forked.
+
+    Attributes:
+        before_fork: in the parent, refreshes what horses inherit, and returns what compares unequal once that
+            has changed.
+        warm_up: in the horse that stands by; gets ready until it is called.
+        clients: of Redis, besides the worker's own, that jobs use.
+        refuse: is told why a job was refused, and what it was.
     """
 
-    before_fork: Callable[[], None] = staticmethod(lambda: None)
+    before_fork: Callable[[], object] = staticmethod(lambda: None)
+    warm_up: Callable[[Call], None] = staticmethod(lambda _call: None)
+    clients: tuple[Redis, ...] = ()
     refuse: Refuse = staticmethod(lambda _why, _content: None)
+    _standby: Standby | None = None
+    _edition: object = None
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """Wait for a job, with a horse that stands by."""
+        if self._standby is None:
+            self._standby = Standby.fork(self.before_fork(), self._stand_by)
+        return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Let the parent refresh what horses inherit, then run the job in a horse."""
-        self.before_fork()
+        self._edition = self.before_fork()
         super().execute_job(job, queue)
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """Let the horse that stands by do the job, or fork one if that cannot."""
+        standby, self._standby = self._standby, None
+        if standby is not None and standby.edition != self._edition:
+            standby.dismiss()
+        elif standby is not None and self.execution is not None:
+            if standby.call(job.id, self.execution.id):
+                self._horse_pid = standby.pid
+                return
+            standby.bury()
+        super().fork_work_horse(job, queue)
+
+    def _stand_by(self, call: Call) -> None:
+        """Be the horse that stands by, and then the horse."""
+        self.setup_work_horse_signals()
+        try:
+            for client in (self.connection, *self.clients):
+                client.ping()
+            self.warm_up(call)
+        except Exception as error:  # noqa: BLE001  whatever fails here is met again, and told, by the job itself
+            log.info("not_warmed_up", error=type(error).__name__)
+        words = call.wait()
+        if not words:
+            return
+        job_id, execution = words
+        job = self.job_class.fetch(job_id, connection=self.connection, serializer=self.serializer)
+        self.execution = Execution(execution, job_id, self.connection, self.name)
+        self.main_work_horse(job, self.queues[0])
+
+    def teardown(self) -> None:
+        """Let the horse that stands by go first."""
+        standby, self._standby = self._standby, None
+        if standby is not None:
+            standby.dismiss()
+        super().teardown()  # type: ignore[no-untyped-call]  # rq
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """As rq's, but at once: each of its three commands alone waits until Redis has it on disk."""
+        if pipeline is not None:
+            super().heartbeat(timeout, pipeline)
+            return
+        with self.connection.pipeline() as beat:
+            super().heartbeat(timeout, beat)
+            beat.execute()
 
     def handle_job_failure(
         self,
@@ -185,10 +257,17 @@ class HorseWorker(Worker):
             os._exit(1)
 
 
-def make_worker(redis: Redis, queue: str, before_fork: Callable[[], None], refuse: Refuse) -> HorseWorker:
+def make_worker(
+    redis: Redis,
+    queue: str,
+    before_fork: Callable[[], object],
+    refuse: Refuse,
+    warm_up: Callable[[Call], None] = lambda _call: None,
+    clients: tuple[Redis, ...] = (),
+) -> HorseWorker:
     """A worker on exactly one queue: on two, RQ loses jobs that were popped when it dies.
 
-    `refuse` is told why a job was refused, and what it was.
+    What the others are for, `HorseWorker` says.
     """
 
     class WatchedQueue(DoorbellQueue):
@@ -206,5 +285,7 @@ def make_worker(redis: Redis, queue: str, before_fork: Callable[[], None], refus
         job_monitoring_interval=5,
     )
     worker.before_fork = before_fork
+    worker.warm_up = warm_up
+    worker.clients = clients
     worker.refuse = refuse
     return worker

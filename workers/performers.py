@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -35,30 +35,53 @@ log = structlog.get_logger()
 OpenPorts = Callable[[Watch], AbstractContextManager[Ports]]
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What a worker's horses need of its backend.
+
+    Attributes:
+        open_ports: in a horse, for its job.
+        before_fork: in the parent; returns what compares unequal once what horses inherit has changed.
+        warm_up: in a horse that has no job yet, until it is called.
+    """
+
+    open_ports: OpenPorts
+    before_fork: Callable[[], object]
+    warm_up: Callable[[Callable[[], bool]], None] = lambda _enough: None
+
+
 def prepare_worker(
     installation: Installation, settings: Settings, backend: Backend, pool: str, queue: str
 ) -> HorseWorker:
     """The worker of one queue, with SDK, catalogue and sessions loaded in the parent."""
     names = [name for name in installation.sites.names(backend) if installation.sites.pool_of(name) == pool]
     if backend is Backend.VSPHERE:
-        open_ports, before_fork = _prepare_vsphere(installation, settings, names)
+        prepared = _prepare_vsphere(installation, settings, names)
     else:
-        open_ports, before_fork = _prepare_docker(installation, settings, names)
+        prepared = _prepare_docker(installation, settings, names)
     runner = make_runner(installation, load_signer(settings.keys_dir, "worker"))
     if backend is Backend.DOCKER:
         surroundings = _make_surroundings(installation, settings, runner.protection)
         runner = replace(runner, surroundings=surroundings)
 
-    def refresh() -> None:
-        before_fork()
+    def refresh() -> object:
+        edition, policy = prepared.before_fork(), installation.policy.current()
         # the runner that horses inherit; each judges by one policy from its start to its end
-        install(Performer(replace(runner, policy=installation.policy.current()), open_ports))
+        install(Performer(replace(runner, policy=policy), prepared.open_ports))
+        return edition, policy
 
     # RQ blocks on its queue for longer than our other clients may wait for an answer
     redis = connect(settings.redis_url.get_secret_value(), timeout=None)
     refresh()
     signal.signal(signal.SIGHUP, lambda _signum, _frame: installation.policy.look_soon())
-    return make_worker(redis, queue, refresh, Rejections(runner.journal).teller(Kind.JOB))
+    return make_worker(
+        redis,
+        queue,
+        refresh,
+        Rejections(runner.journal).teller(Kind.JOB),
+        warm_up=lambda call: prepared.warm_up(lambda: call.came),
+        clients=(installation.ledger.redis,),
+    )
 
 
 def make_runner(installation: Installation, signer: Signer) -> Runner:
@@ -116,9 +139,7 @@ def read_own_secrets(sites: Sites, pool: str, base: Path) -> Iterator[str]:
                 yield read_secret(registry.password, of=of, base=base).get_secret_value()
 
 
-def _prepare_vsphere(
-    installation: Installation, settings: Settings, names: list[str]
-) -> tuple[OpenPorts, Callable[[], None]]:
+def _prepare_vsphere(installation: Installation, settings: Settings, names: list[str]) -> Prepared:
     from workers.charts import MatplotlibCharts  # noqa: PLC0415
     from workers.vcenters import open_vcenters, tags_decide  # noqa: PLC0415  a Docker worker never reads vCenter's secrets
     from workers.vsphere import PyVmomiVSphere, VcenterTrace  # noqa: PLC0415
@@ -137,12 +158,14 @@ def _prepare_vsphere(
             trace.close()
             vsphere.close()
 
-    return open_ports, sessions.prepare
+    def before_fork() -> object:
+        sessions.prepare()
+        return sessions.edition
+
+    return Prepared(open_ports, before_fork, sessions.warm_up)
 
 
-def _prepare_docker(
-    installation: Installation, settings: Settings, names: list[str]
-) -> tuple[OpenPorts, Callable[[], None]]:
+def _prepare_docker(installation: Installation, settings: Settings, names: list[str]) -> Prepared:
     from workers.charts import MatplotlibCharts  # noqa: PLC0415
     from workers.containers import DockerContainers, Engines, HttpRegistry  # noqa: PLC0415
     from workers.services import FileServices  # noqa: PLC0415
@@ -153,10 +176,11 @@ def _prepare_docker(
     keeping = KeepingRegistry(registry, VersionIndex(installation.ledger))
     services = FileServices(installation.services, names, installation.redactor)
 
-    def before_fork() -> None:
+    def before_fork() -> object:
         services.learn()
         registry.prepare()
         engines.prepare()
+        return services.edition, engines.edition
 
     @contextmanager
     def open_ports(_watch: Watch) -> Iterator[Ports]:
@@ -168,4 +192,4 @@ def _prepare_docker(
         finally:
             containers.close()
 
-    return open_ports, before_fork
+    return Prepared(open_ports, before_fork)

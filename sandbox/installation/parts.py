@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox.installation.configuration import Environments
-from sandbox.installation.procfile import ROOT, list_children, read_command, read_procfile
+from sandbox.installation.procfile import ROOT, list_children, list_horses, read_command, read_procfile
 from sandbox.installation.readiness import bot_is_ready, list_workers, workers_are_ready
 from sandbox.processes import LOOPBACK, Child, Ready, free_port, start
 
@@ -89,7 +89,7 @@ class Andock:
 
     def horse_pids(self, name: str, *words: str) -> tuple[int, ...]:
         """Children of those parts."""
-        return tuple(child for pid in self.part_pids(name, *words) for child in list_children(pid))
+        return tuple(child for pid in self.part_pids(name, *words) for child in list_horses(pid))
 
     def _start(self, name: str) -> None:
         line = "bot" if name.startswith("bot") else name

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+STANDING_BY = "standing-by"  # in the title of a process that waits for an RQ worker's next job
 INTERPRETER = ".venv/bin/python"
 
 
@@ -29,6 +30,11 @@ def list_children(pid: int) -> tuple[int, ...]:
         with contextlib.suppress(OSError):
             found += [int(child) for child in listing.read_text().split()]
     return tuple(sorted(found))
+
+
+def list_horses(worker: int) -> tuple[int, ...]:
+    """The processes in which an RQ worker does jobs now; the one that stands by is none."""
+    return tuple(pid for pid in list_children(worker) if STANDING_BY not in read_command(pid))
 
 
 def read_command(pid: int) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from redis import Redis
 
 from sandbox.engine import Engine, EngineError
-from sandbox.installation.procfile import list_children
+from sandbox.installation.procfile import list_horses
 from sandbox.slack.reports import Message
 from tests.e2e.service_lab import END, NEW, Lab
 from tests.e2e.test_crashes import until
@@ -133,7 +133,7 @@ def request_of(lab: Lab, before: str, version: str = NEW) -> str:
 def kill_worker(lab: Lab, request: str, *, minutes: float = 0) -> None:
     """SIGKILL to the RQ worker that is at it, and so to what it runs; its lease lapsed so long ago."""
     workers = lab.installation.part_pids("worker-docker", "rq", "long")
-    horses = {pid: list_children(pid) for pid in workers if list_children(pid)}
+    horses = {pid: list_horses(pid) for pid in workers if list_horses(pid)}
     assert horses
     for pid in horses:
         os.kill(pid, signal.SIGKILL)

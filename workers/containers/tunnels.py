@@ -78,6 +78,11 @@ class Tunnel:
         self._folder = Path(os.devnull)  # nothing is in it
         self._began = 0.0
 
+    @property
+    def edition(self) -> object:
+        """Another one for each ssh that was started."""
+        return self._folder
+
     def wake(self) -> None:
         """Start ssh unless it runs, or has failed just now; does not wait for it."""
         failed = self._began and not self._socket.exists()

@@ -23,6 +23,10 @@ class Patience:
         self._watch = watch
         self._reading = False
 
+    def heed(self, watch: Watch | None) -> None:
+        """From now on end reads when this one says so."""
+        self._watch = watch
+
     def left(self) -> float:
         """Seconds for the next answer.
 

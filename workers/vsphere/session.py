@@ -88,6 +88,12 @@ class Sessions:
             name: _Slot(Account(name, vcenter, passwords[name], make_context(vcenter, name=name, base=base)))
             for name, vcenter in vcenters.items()
         }
+        self._spare: dict[str, Session] = {}  # opened before there was a job
+
+    @property
+    def edition(self) -> object:
+        """What a horse inherits that may change: it compares unequal then."""
+        return tuple((slot.login, slot.failure) for slot in self._slots.values())
 
     def sites(self) -> tuple[str, ...]:
         """Names of the vCenters, in the order of sites.yaml."""
@@ -141,7 +147,24 @@ class Sessions:
         Raises:
             UnknownSiteError: no vCenter has that name.
         """
-        return Session(self._slot(site), watch)
+        spare = self._spare.pop(site, None)
+        if spare is None:
+            return Session(self._slot(site), watch)
+        spare.patience.heed(watch)
+        return spare
+
+    def warm_up(self, enough: Callable[[], bool]) -> None:
+        """In a horse that has no job yet: connect to the vCenters that answered its parent, until `enough`.
+
+        Raises pyVmomi's own errors.
+        """
+        for site, slot in self._slots.items():
+            if enough():
+                return
+            if slot.login is not None and slot.failure is None:
+                session = Session(slot)
+                session.connect()
+                self._spare[site] = session
 
     def close(self) -> None:
         """In the parent, at its end: log out of every session."""
@@ -199,6 +222,10 @@ class Session:
         if self._stub is None:
             self._stub = speak(self._slot.account, self.login, self.patience)
         return self._stub
+
+    def connect(self) -> None:
+        """Open the connection that the next call takes; nothing is sent on it yet."""
+        self.stub.ReturnConnection(self.stub.GetConnection())  # type: ignore[no-untyped-call]  # pyVmomi
 
     @property
     def collector(self) -> vmodl.query.PropertyCollector:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
+from andock.errors import DeadlineError
 from sandbox.vcenter import Vcenter as Simulator
+from tests.fakes.vsphere import TinyWatch
 from tests.integration.vsphere.conftest import SITE
 from workers.vsphere import Sessions, inventory
+from workers.vsphere.connection import VcenterConnection
 
 
 def do_job(simulator: Simulator, sessions: Sessions) -> dict[str, int]:
@@ -51,3 +56,52 @@ def test_a_worker_that_ends_logs_out(simulator: Simulator, sessions: Sessions) -
     sessions.close()
 
     assert simulator.control.expire_sessions() == 0
+
+
+def test_a_job_speaks_on_the_connection_that_was_opened_before_it_came(
+    simulator: Simulator, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions.ensure(SITE)
+    sessions.warm_up(lambda: False)
+    opened: list[object] = []
+    connect = VcenterConnection.connect
+    monkeypatch.setattr(VcenterConnection, "connect", lambda self: (opened.append(self), connect(self)))
+
+    assert do_job(simulator, sessions) == {}
+    assert opened == []
+    assert do_job(simulator, sessions) == {}
+    assert len(opened) == 1
+
+
+def test_the_deadline_of_a_job_holds_on_a_connection_that_is_older(
+    simulator: Simulator, sessions: Sessions
+) -> None:
+    sessions.ensure(SITE)
+    sessions.warm_up(lambda: False)
+
+    job = sessions.open(SITE, TinyWatch(0.0))
+
+    with pytest.raises(DeadlineError):
+        job.read(inventory.scan_names)
+    job.close()
+
+
+def test_a_vcenter_that_is_away_is_not_waited_for_before_there_is_a_job(sessions: Sessions) -> None:
+    sessions.warm_up(lambda: False)  # nobody has logged in
+    sessions.ensure(SITE)
+    sessions.warm_up(lambda: True)  # there is a job already
+
+    assert sessions._spare == {}
+
+
+def test_what_horses_inherit_is_another_after_a_new_login(simulator: Simulator, sessions: Sessions) -> None:
+    sessions.ensure(SITE)
+    before = sessions.edition
+    sessions.ensure(SITE)
+    assert sessions.edition == before
+
+    simulator.control.expire_sessions()
+    do_job(simulator, sessions)
+    sessions.ensure(SITE)
+
+    assert sessions.edition != before

@@ -80,6 +80,11 @@ class World:
         with (self.folder / "effects").open("a") as file:
             file.write(effect + "\n")
 
+    def edition(self) -> str:
+        """What the toys' worker lets its horses inherit."""
+        path = self.folder / "edition"
+        return path.read_text() if path.exists() else ""
+
     def hang(self) -> None:
         """Say which process hangs here, and wait until the gate opens. Looks at no deadline."""
         (self.folder / "hanging").write_text(str(os.getpid()))
@@ -200,7 +205,11 @@ def main() -> None:
     )
     install(Performer(runner, no_ports))
     worker = make_worker(
-        connect(url, timeout=None), queue, lambda: None, Rejections(journal).teller(Kind.JOB)
+        connect(url, timeout=None),
+        queue,
+        World(Path(world)).edition,
+        Rejections(journal).teller(Kind.JOB),
+        clients=(redis,),
     )
     worker.work(with_scheduler=False)
 

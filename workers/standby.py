@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+import structlog
 from setproctitle import getproctitle, setproctitle
 
+log = structlog.get_logger()
 TITLE = "standing-by"  # a word of its title for as long as it waits
 
 
@@ -58,6 +60,8 @@ class Standby:
                 setproctitle(f"{title} {TITLE}")
                 run(Call(reader, title))
                 status = 0
+            except Exception as error:  # noqa: BLE001  the process' own boundary; its worker sees how it ended
+                log.error("standby_failed", error=type(error).__name__)  # noqa: TRY400  no secret in the log
             finally:
                 os._exit(status)
         os.close(reader)

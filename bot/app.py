@@ -41,7 +41,11 @@ def make_bolt(
         return identity  # one workspace, asked once at the start
 
     app = AsyncApp(
-        client=slack, signing_secret=signing_secret, authorize=authorize, process_before_response=True
+        name="bolt",  # else Bolt looks for one in the source of its callers, which stays in memory
+        client=slack,
+        signing_secret=signing_secret,
+        authorize=authorize,
+        process_before_response=True,
     )
 
     async def dispatch(body: dict[str, object]) -> BoltResponse:

@@ -255,7 +255,9 @@ def _click_parameter(slot: Slot) -> click.Parameter:
             return click.Option([slot.flag, name], multiple=True, type=click.UNPROCESSED)
 
 
+@cache
 def _universal(*, confirms: bool) -> list[click.Parameter]:
+    """What every operation takes besides its own; the same objects for all, as there are many operations."""
     shared: list[click.Parameter] = [
         click.Option(["--site", "--engine", "u_site"], multiple=True, type=click.UNPROCESSED),
         click.Option(["--pool", "u_pool"], multiple=True, type=click.UNPROCESSED),

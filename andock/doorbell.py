@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from rq.serializers import JSONSerializer
 from andock.operation import Change, Operation, Risk
 
 ENTRY = "workers.jobs.perform"
+LISTED = 60.0  # seconds in which a queue is put on RQ's list once, in case that was lost
 LAST_NET = timedelta(seconds=30)  # how much later than the operation's own limit RQ ends a job
 
 
@@ -24,6 +26,7 @@ class Doorbell:
         self._instance = instance
         self._long_pools = frozenset(long_pools)  # those with workers for long operations alone
         self._queues: dict[str, Queue] = {}
+        self._listed: dict[str, float] = {}  # when each was put on RQ's list of queues
 
     def ring(self, pool: str, operation: Operation, request: str, attempt: int) -> None:
         """Ring once; a doorbell that was rung already for this attempt is left as it is.
@@ -35,6 +38,8 @@ class Doorbell:
         queue = self._queues.get(name)
         if queue is None:
             queue = self._queues[name] = Queue(name, connection=self._redis, serializer=JSONSerializer)
+        # RQ would list the queue each time, for `rq info`; a unique job itself goes into no pipeline
+        listing = self._redis.pipeline()
         try:
             queue.enqueue(
                 ENTRY,
@@ -46,9 +51,14 @@ class Doorbell:
                 failure_ttl=3600,
                 job_timeout=int((longest(operation) + LAST_NET).total_seconds()),
                 description=f"{operation.name} {request}",
+                pipeline=listing,
             )
         except DuplicateJobError:
             return
+        now = time.monotonic()
+        if now - self._listed.get(name, -LISTED) >= LISTED:
+            listing.execute()
+            self._listed[name] = now
 
     def _kind(self, pool: str, operation: Operation) -> str:
         if operation.risk is Risk.READ:

@@ -14,6 +14,8 @@ from andock.operation import Outcome, Value
 CLI_TEAM = "cli"  # the team of an actor who asks on the host instead of in Slack
 HOOK_TEAM = "hook"  # of a hook, by which another system asks in a person's name
 CLOCK_TEAM = "schedule"  # of what asks by the clock
+_ID_SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another
+_ID_LENGTH = 11
 OUTSIDE = (CLI_TEAM, HOOK_TEAM, CLOCK_TEAM)
 
 
@@ -213,5 +215,9 @@ ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED
 
 def make_request_id() -> str:
     """A new request's id: short enough to read out, and of RQ's alphabet for job ids."""
-    alphabet = "abcdefghjkmnpqrstuvwxyz23456789"
-    return "r" + "".join(secrets.choice(alphabet) for _ in range(11))
+    number = secrets.randbelow(len(_ID_SIGNS) ** _ID_LENGTH)  # drawn at once: the kernel is asked each time
+    signs = []
+    for _ in range(_ID_LENGTH):
+        number, place = divmod(number, len(_ID_SIGNS))
+        signs.append(_ID_SIGNS[place])
+    return "r" + "".join(signs)

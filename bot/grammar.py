@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, StrEnum
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal
 
 import click
@@ -78,6 +78,28 @@ class Grammar:
     def rest(self) -> Slot | None:
         """The one parameter that takes everything as it stands, if the operation has such."""
         return next((slot for slot in self.slots if slot.shape is Shape.REST), None)
+
+    def split(self, words: Sequence[str]) -> dict[str, Any]:
+        """Which words belong to which parameter, by click's names of them; values are still text.
+
+        Raises:
+            click.UsageError: an option is unknown or lacks its value, or there is a word too many.
+        """
+        takers = [slot for slot in self.slots if not slot.flag]
+        in_order = len(words) <= len(takers) and all(slot.shape is Shape.POSITIONAL for slot in takers)
+        if in_order and not any(word.startswith("-") for word in words):
+            # click has nothing to tell apart, and would take longer than all the rest of the parsing
+            said = {f"p_{slot.field}": word for slot, word in zip(takers, words, strict=False)}
+            return {**self._unsaid, **said}
+        return self._ask_click(words)
+
+    @cached_property
+    def _unsaid(self) -> dict[str, Any]:
+        """What stands for each parameter that is not typed."""
+        return self._ask_click(())
+
+    def _ask_click(self, words: Sequence[str]) -> dict[str, Any]:
+        return self.command.make_context(self.command.name, list(words)).params
 
 
 def without_leads(grammar: Grammar, words: Sequence[str]) -> list[str]:

@@ -151,10 +151,10 @@ def _find_operation(words: Sequence[str], catalogue: Catalogue) -> tuple[Operati
 
 
 def _split_arguments(operation: Operation, grammar: Grammar, arguments: list[str]) -> dict[str, Any]:
-    """Which words belong to which parameter, by click; values are still text."""
+    """As `Grammar.split`, with what is wrong as a sentence for the asker."""
     _refuse_swallowed_options(operation, grammar, arguments)
     try:
-        return grammar.command.make_context(operation.name, list(arguments)).params
+        return grammar.split(arguments)
     except click.NoSuchOption as error:
         similar = _nearest_options(error.option_name, grammar.options)
         hint = "" if similar else " A name that begins with a dash goes behind `--`."

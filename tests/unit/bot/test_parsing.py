@@ -3,8 +3,10 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, Literal
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +22,7 @@ from andock.operation import (
     Done,
     Mark,
     NotDone,
+    Operation,
     Outcome,
     Params,
     Plan,
@@ -359,6 +362,24 @@ def test_any_text_is_a_command_or_a_parse_error(catalogue: Catalogue, text: str)
     except ParseError:
         return
     assert parse(unparse(parsed), catalogue) == parsed
+
+
+@cache
+def every_operation() -> tuple[Operation, ...]:
+    return tuple(load_catalogue())
+
+
+@given(words=st.lists(st.sampled_from(["web-01", "", "*", "a=b", "to", "--", "-", "--share"]), max_size=4))
+def test_words_without_options_are_split_as_click_splits_them(words: list[str]) -> None:
+    for operation in every_operation():
+        grammar = grammar_of(operation)
+        try:
+            asked = grammar.command.make_context(operation.name, list(words)).params
+        except click.UsageError as error:
+            with pytest.raises(type(error)):
+                grammar.split(words)
+        else:
+            assert grammar.split(words) == asked
 
 
 def test_nothing_is_printed(catalogue: Catalogue, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 import structlog
+from pydantic import JsonValue
 from redis.exceptions import ConnectionError as RedisAwayError
 from redis.exceptions import RedisError
 
@@ -56,6 +57,7 @@ from config.services import ServiceFiles
 log = structlog.get_logger()
 START_WITHIN = 300.0  # seconds after acceptance in which a request may start
 _UNQUOTED = str.maketrans("", "", "\"'")
+_APART = "\n" * 4  # more blanks than a shape of a secret looks over
 QUIET = 500  # ms within which a request that ends posts once, without a placeholder before
 
 
@@ -93,6 +95,19 @@ class Receipt:
     request: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A command that was read, before anything is known of whether it is taken."""
+
+    incoming: IncomingCommand
+    actor: Actor
+    parsed: ParsedCommand
+    purpose: Purpose
+    command: str  # as it reads back
+    params: dict[str, JsonValue]
+    about: Actor | None  # whose right is asked about, if it is another's
+
+
 @dataclass(frozen=True)
 class Intake:
     """Takes commands of identified actors."""
@@ -121,6 +136,9 @@ class Intake:
         # as it came, and as it was meant: an escape, an invisible sign or a quote may stand in it
         straight = [straighten(text) for text in texts]
         meant = dict.fromkeys((*texts, *straight, *(text.translate(_UNQUOTED) for text in straight)))
+        # one look at all of them together, since nearly none holds anything
+        if not self.redactor.find(_APART.join(meant)):
+            return
         found = dict.fromkeys(kind for text in meant for kind in self.redactor.find(text))
         if found:
             raise SecretTypedError(tuple(found))
@@ -143,19 +161,30 @@ class Intake:
         """
         self.refuse_secrets(incoming.text)
         parsed, purpose, person = self._parse(incoming)
-        self.refuse_secrets(unparse(parsed))
-        await self._charge(incoming, actor)
-        about = await look_up(person, actor, people) if person else None
-        operation = parsed.operation
-        question = self._question(about or actor, parsed, incoming.channel.id)
+        command = unparse(parsed)
+        self.refuse_secrets(command)
+        about = None
+        if person:
+            await asyncio.to_thread(self._charge, incoming, actor)  # before Slack is asked
+            about = await look_up(person, actor, people)
+        # all that may wait for a disk or for Redis in one go, as each change of thread costs time
+        params = parsed.params.model_dump(mode="json")
+        asked = _Asked(incoming, actor, parsed, purpose, command, params, about)
+        return await asyncio.to_thread(self._admit, asked)
+
+    def _admit(self, asked: _Asked) -> Receipt:
+        """Charge, decide, find who performs it and accept; blocking. Raises as `take`."""
+        parsed, incoming, operation = asked.parsed, asked.incoming, asked.parsed.operation
+        if asked.about is None:
+            self._charge(incoming, asked.actor)
+        question = self._question(asked)
         try:
-            self._decide(question, parsed, purpose)
+            self._decide(question, parsed, asked.purpose)
         except NotAllowedError as error:
-            await asyncio.to_thread(self._record_refusal, parsed, incoming, actor, error)
+            self._record_refusal(asked, error)
             raise
-        pool = await asyncio.to_thread(self._pool, parsed)
-        request = self._request(parsed, purpose, incoming, actor, about, pool)
-        if isinstance(operation, DeskOperation) and purpose is Purpose.EXPLAIN:
+        request = self._request(asked, self._pool(parsed))
+        if isinstance(operation, DeskOperation) and asked.purpose is Purpose.EXPLAIN:
             decision = rules.decide_without_target(self.policy, question)
             return Receipt(explain(request.command, decision).summary)
         if not request.reply.private and not incoming.channel.writable:
@@ -164,7 +193,7 @@ class Intake:
                 f"I cannot post here, and {what} is reported where it is asked for: invite me first."
             )
         pools = () if isinstance(operation, DeskOperation) else (self._route(operation, request),)
-        return await asyncio.to_thread(self._accept, request, operation, incoming.dedupe, pools)
+        return self._accept(request, operation, incoming.dedupe, pools)
 
     def _parse(self, incoming: IncomingCommand) -> tuple[ParsedCommand, Purpose, str]:
         """What is asked, for what purpose, and about whose right, if it is another's."""
@@ -177,23 +206,23 @@ class Intake:
             inner = replace(inner, options=replace(inner.options, site=parsed.options.site))
         return inner, Purpose.EXPLAIN, person
 
-    async def _charge(self, incoming: IncomingCommand, actor: Actor) -> None:
+    def _charge(self, incoming: IncomingCommand, actor: Actor) -> None:
         limits = self.policy.limits
         if incoming.silent or (limits.user.per_minute is None and limits.channel.per_minute is None):
             return
-        quotas = Quotas(self.ledger)
         try:
-            await asyncio.to_thread(quotas.charge, limits, actor, incoming.channel.id, incoming.dedupe)
+            Quotas(self.ledger).charge(limits, actor, incoming.channel.id, incoming.dedupe)
         except RedisError as error:
             raise BackendUnavailableError("Redis", "no answer") from error
 
-    def _question(self, actor: Actor, parsed: ParsedCommand, channel: str) -> rules.Question:
+    def _question(self, asked: _Asked) -> rules.Question:
+        parsed = asked.parsed
         return rules.Question(
-            actor,
+            asked.about or asked.actor,
             parsed.operation.name,
             parsed.operation.risk,
-            channel,
-            params=parsed.params.model_dump(mode="json"),
+            asked.incoming.channel.id,
+            params=asked.params,
             now=time.time(),
             emergency=bool(parsed.options.break_glass),
         )
@@ -210,17 +239,16 @@ class Intake:
             log.info("denied", user=question.actor.user, operation=question.operation, rule=decision.rule)
             raise refusal(decision)
 
-    def _record_refusal(
-        self, parsed: ParsedCommand, incoming: IncomingCommand, actor: Actor, error: NotAllowedError
-    ) -> None:
+    def _record_refusal(self, asked: _Asked, error: NotAllowedError) -> None:
+        actor = asked.actor
         record = AuditRecord(
             event=Event.DECIDED,
-            operation=parsed.operation.name,
-            command=unparse(parsed),
+            operation=asked.parsed.operation.name,
+            command=asked.command,
             actor=actor.key,
             name=actor.name,
             author=actor.author,
-            channel=incoming.channel.id,
+            channel=asked.incoming.channel.id,
             rule=error.rule,
             result="denied",
             text=error.sentence,
@@ -251,27 +279,22 @@ class Intake:
         except UnknownSiteError as error:
             raise UnknownSiteError(error.site, similar=error.similar, usage=request.usage) from error
 
-    def _request(
-        self,
-        parsed: ParsedCommand,
-        purpose: Purpose,
-        incoming: IncomingCommand,
-        actor: Actor,
-        about: Actor | None,
-        pool: str | None,
-    ) -> Request:
+    def _request(self, asked: _Asked, pool: str | None) -> Request:
+        parsed, purpose, incoming, actor, about = (
+            asked.parsed, asked.purpose, asked.incoming, asked.actor, asked.about,
+        )  # fmt: skip
         private = about is not None or (
             (parsed.operation.risk is Risk.READ or purpose is not Purpose.PERFORM)
             and not parsed.options.share
         )
-        command = ("can-i " if purpose is Purpose.EXPLAIN else "") + unparse(parsed)
+        command = ("can-i " if purpose is Purpose.EXPLAIN else "") + asked.command
         now = time.time()
         return Request(
             id=make_request_id(),
             instance=self.instance,
             purpose=purpose,
             operation=parsed.operation.name,
-            params=parsed.params.model_dump(mode="json"),
+            params=asked.params,
             site=parsed.options.site,
             pool=pool,
             confirmed=parsed.options.yes,
@@ -296,7 +319,7 @@ class Intake:
         )
 
     def _accept(self, request: Request, operation: Operation, dedupe: str, pools: tuple[str, ...]) -> Receipt:
-        """Record and ring; blocking, so it runs beside the event loop."""
+        """Record and ring."""
         change = operation.risk is not Risk.READ and not isinstance(operation, DeskOperation)
         quiet = request.reply.private or not request.reply.channel
         try:

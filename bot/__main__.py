@@ -40,6 +40,8 @@ class _Commands(click.Group):
 def cli(context: click.Context) -> None:
     """Andock's bot. Without a command: serve Slack."""
     if context.invoked_subcommand is None:
+        # structlog would load it where a tool has installed it, for tracebacks in a terminal; ours are JSON
+        sys.modules["rich"] = None  # type: ignore[assignment]  # Python's way to say that it is not there
         from bot.server import serve  # noqa: PLC0415  see COMMANDS
         from config.settings import BotSettings, read_settings  # noqa: PLC0415
 

@@ -67,10 +67,9 @@ class EngineSurroundings:
         asked = [site for site in containers.sites() if site in sites]
         if not asked:
             return self.own
-        listing = containers.list_containers(asked[0] if len(asked) == 1 else None)
+        listing = containers.list_containers(among=asked)
         for away in listing.not_reached:
-            if away.site in asked:
-                raise BackendUnavailableError(f"Engine `{away.site}`", away.why)
+            raise BackendUnavailableError(f"Engine `{away.site}`", away.why)
         known = self.own | Protection(containers=self.residents.read())
         redis = _RedisPlace.of(self.redis_url)
         for site in asked:

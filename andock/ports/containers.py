@@ -93,8 +93,12 @@ class Containers(
         """Names of the engines, in the order of sites.yaml."""
         ...
 
-    def list_containers(self, site: str | None = None, names: Collection[str] = ()) -> Listing[ContainerRow]:
-        """All containers, running or not, of one engine or of all, by name; `searched` is who answered.
+    def list_containers(
+        self, site: str | None = None, names: Collection[str] = (), *, among: Collection[str] = ()
+    ) -> Listing[ContainerRow]:
+        """All containers, running or not, of one engine, of those `among`, or of all; by name.
+
+        `searched` is who answered.
 
         With `names` only those called so, which costs an engine with many containers much less. All engines
         are asked at once: one that is away marks itself and never holds the others up.

@@ -164,9 +164,18 @@ def test_an_engine_that_is_away_marks_itself_and_hides_nobody(world: World) -> N
     ]
 
 
+def test_engines_that_are_not_asked_hold_nobody_up(world: World) -> None:
+    world.run("web")
+    listing = world.port.list_containers(among=(LIVE,))
+    assert ([row.name for row in listing.rows], listing.searched) == (["web"], (LIVE,))
+    assert listing.not_reached == ()
+
+
 def test_an_unknown_engine_is_named(world: World) -> None:
     with pytest.raises(UnknownSiteError, match="edge-9"):
         world.port.list_containers("edge-9")
+    with pytest.raises(UnknownSiteError, match="edge-9"):
+        world.port.list_containers(among=(LIVE, "edge-9"))
 
 
 def test_a_container_can_be_read(world: World) -> None:

@@ -63,10 +63,13 @@ class FakeContainers(FakeContainerCalls, FakeFleet):
     def sites(self) -> tuple[str, ...]:
         return tuple(self.engines)
 
-    def list_containers(self, site: str | None = None, names: Collection[str] = ()) -> Listing[ContainerRow]:
-        if site is not None and site not in self.engines:
-            raise UnknownSiteError(site)
-        asked = self.sites() if site is None else (site,)
+    def list_containers(
+        self, site: str | None = None, names: Collection[str] = (), *, among: Collection[str] = ()
+    ) -> Listing[ContainerRow]:
+        asked = tuple(among) or self.sites() if site is None else (site,)
+        for name in asked:
+            if name not in self.engines:
+                raise UnknownSiteError(name)
         self.calls.append(("list", *asked))
         rows = [row for (where, _), row in self.held.items() if where in asked and where not in self.away]
         rows = [row for row in rows if not names or row.name in names]

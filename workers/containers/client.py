@@ -58,9 +58,11 @@ class DockerContainers(
         """See `Containers`."""
         return self._engines.names()
 
-    def list_containers(self, site: str | None = None, names: Collection[str] = ()) -> Listing[ContainerRow]:
+    def list_containers(
+        self, site: str | None = None, names: Collection[str] = (), *, among: Collection[str] = ()
+    ) -> Listing[ContainerRow]:
         """See `Containers`."""
-        sites = self.sites() if site is None else (site,)
+        sites = tuple(among) or self.sites() if site is None else (site,)
         self._engines.wake(sites)
         return inventory.list_all(sites, lambda name: self._list_one(name, names))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from andock.errors import TargetNotFoundError, UserError
 from andock.naming import list_names
 from andock.operation import Reader
+from andock.operations.service.engines import ask_each
 from andock.operations.service.labels import Version
 from andock.operations.service.ports import HOST, is_published
 from andock.operations.service.standing import Replica, Standing, doubts, survey
@@ -31,7 +32,7 @@ def warn_unproven(service: Service, place: Place, version: Version, ctx: Reader)
     if before is None:
         return ()
     standings, listing = survey(service, before, ctx)
-    away = [f"{site.site} not reached" for site in listing.not_reached if site.site in before.engines]
+    away = [f"{site.site} not reached" for site in listing.not_reached]
     why = (*away, *doubts(standings.values()))
     if why:
         return (f"not proven in {place.after}: {why[0]}",)
@@ -55,11 +56,12 @@ def refuse_missing_networks(service: Service, place: Place, ctx: Reader) -> None
     """Raises UserError when an engine lacks one of the service's networks."""
     if not service.networks:
         return
-    only = place.engines[0] if len(place.engines) == 1 else None
-    known = {(row.site, row.name) for row in ctx.containers.list_networks(only).rows}
-    for site in place.engines:
+    known = ask_each(
+        place.engines, lambda site: {row.name for row in ctx.containers.list_networks(site).rows}
+    )
+    for site, networks in known.items():
         for network in service.networks:
-            if (site, network) not in known:
+            if network not in networks:
                 raise UserError(
                     f"{site} has no network `{network}`, which `{service.name}` is to be in. Make it there "
                     f"first: `docker network create {network}`."
@@ -68,7 +70,10 @@ def refuse_missing_networks(service: Service, place: Place, ctx: Reader) -> None
 
 def refuse_missing_volumes(service: Service, place: Place, ctx: Reader) -> None:
     """Raises UserError when an engine lacks an external volume: it would silently make an empty one."""
-    for site in place.engines:
+    if not service.external_volumes:
+        return
+
+    def look(site: str) -> None:
         for volume in service.external_volumes:
             try:
                 ctx.containers.read_volume(site, volume)
@@ -78,18 +83,17 @@ def refuse_missing_volumes(service: Service, place: Place, ctx: Reader) -> None:
                     f"first: `docker volume create {volume}`. Without `external`, an empty one is made."
                 ) from error
 
+    ask_each(place.engines, look)
 
-def warn_of_disk(size: int, sites: Iterable[str], ctx: Reader) -> list[str]:
-    """A warning for each engine whose disk has no room for an image of `size` bytes, compressed."""
+
+def warn_of_disk(size: int, free: Mapping[str, int | None]) -> list[str]:
+    """A warning for each engine whose free disk has no room for an image of `size` bytes, compressed."""
     need = size * _UNPACKED
-    said = []
-    for site in sites if need else ():
-        free = ctx.containers.free_space(site)
-        if free is not None and free < need:
-            said.append(
-                f"{site} has {write_size(free)} free on its disk, and the image may take {write_size(need)}"
-            )
-    return said
+    return [
+        f"{site} has {write_size(left)} free on its disk, and the image may take {write_size(need)}"
+        for site, left in free.items()
+        if left is not None and left < need
+    ]
 
 
 def warn_of_leftovers(standings: Iterable[Standing]) -> list[str]:

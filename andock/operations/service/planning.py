@@ -18,6 +18,7 @@ from andock.operations.service.assignment import (
     Before,
     Return,
 )
+from andock.operations.service.engines import Readiness, ask_each, read_readiness
 from andock.operations.service.hindrances import (
     powers_of,
     refuse_missing_networks,
@@ -93,7 +94,8 @@ def resolve_held(service: Service, version: Version, place: Place, ctx: Reader) 
     """
     name = replace(service.image, tag=version.tag, digest=version.digest)
     ctx.registry.check_allowed(name)
-    if all(ctx.containers.local_image(site, name.pinned) is not None for site in place.engines):
+    held = ask_each(place.engines, lambda site: ctx.containers.local_image(site, name.pinned) is not None)
+    if all(held.values()):
         return Resolved(name)
     return ctx.registry.resolve(name)
 
@@ -126,11 +128,12 @@ def plan_rollout(wanted: Wanted, ctx: Reader) -> Plan:
             f"{list_names(place.engines)}."
         )
     said = [f"{site} has it already and is left alone" for site in wanted.met]
-    pulls = [site for site in todo if ctx.containers.local_image(site, wanted.resolved.name.pinned) is None]
-    said += warn_of_disk(wanted.resolved.size, pulls, ctx)
+    ready = read_readiness({site: standings[site] for site in todo}, wanted.resolved, ctx)
+    pulls = [site for site in todo if not ready[site].has_image]
+    said += warn_of_disk(wanted.resolved.size, {site: ready[site].free for site in pulls})
     said += warn_of_leftovers(standings.values())
     said += warn_of_others(standings.values(), wanted.version, ctx.actor)
-    batches = _batches(wanted, order, [standings[site] for site in todo], ctx)
+    batches = _batches(wanted, order, [(standings[site], ready[site]) for site in todo], ctx.actor)
     pulling = tuple(_pull(wanted, site) for site in pulls)
     return Plan(
         batches=(*((pulling,) if pulling else ()), *batches),
@@ -153,12 +156,17 @@ def plan_rollout(wanted: Wanted, ctx: Reader) -> Plan:
 # --- the steps ------------------------------------------------------------------------------------------
 
 
-def _batches(wanted: Wanted, order: Order, standings: list[Standing], ctx: Reader) -> list[tuple[Step, ...]]:
-    width = wanted.rollout.parallelism or len(standings)
-    cut = [standings[begin : begin + width] for begin in range(0, len(standings), width)]
+def _batches(
+    wanted: Wanted, order: Order, engines: list[tuple[Standing, Readiness]], asker: str
+) -> list[tuple[Step, ...]]:
+    width = wanted.rollout.parallelism or len(engines)
+    cut = [engines[begin : begin + width] for begin in range(0, len(engines), width)]
+    delays = (0.0 if number == 0 else wanted.rollout.delay for number in range(len(cut)))
     return [
-        tuple(_roll(wanted, order, one, 0.0 if number == 0 else wanted.rollout.delay, ctx) for one in batch)
-        for number, batch in enumerate(cut)
+        tuple(
+            _roll(wanted, standing, ready, _assign(wanted, order, delay, asker)) for standing, ready in batch
+        )
+        for batch, delay in zip(cut, delays, strict=True)
     ]
 
 
@@ -194,29 +202,29 @@ def _pull(wanted: Wanted, site: str) -> Step:
     )
 
 
-def _roll(wanted: Wanted, order: Order, standing: Standing, delay: float, ctx: Reader) -> Step:
+def _roll(wanted: Wanted, standing: Standing, ready: Readiness, told: Assignment) -> Step:
     target = target_of(wanted.service, wanted.place, standing.site)
-    old = {str(slot): _before(replica, ctx) for slot, replica in standing.current.items()}
+    old = {slot: _before(replica, ready) for slot, replica in standing.current.items()}
     facts = {f"slot {slot}": replica.said for slot, replica in standing.current.items()}
     facts |= {replica.row.name: replica.said for replica in standing.kept}
     put_back = Return(
         service=wanted.service.name,
         environment=wanted.place.environment,
-        order=order,
-        grace=wanted.service.stop_grace,
-        before={int(slot): before for slot, before in old.items()},
+        order=told.order,
+        grace=told.grace,
+        before=old,
     )
     return Step(
         action=ROLL,
         target=target,
-        text=_text(wanted, order, standing),
+        text=_text(wanted, told.order, standing),
         facts={
             "digest": wanted.version.digest,
             "config": wanted.service.config,
             "checks": write_checks(wanted.service.checks) or "none",
             **facts,
         },
-        args=_assign(wanted, order, delay, ctx.actor).model_dump(mode="json"),
+        args=told.model_dump(mode="json"),
         doing="starting",
         ended="healthy",
         undo=Step(
@@ -230,9 +238,9 @@ def _roll(wanted: Wanted, order: Order, standing: Standing, delay: float, ctx: R
     )
 
 
-def _before(replica: Replica, ctx: Reader) -> Before:
-    policy = ctx.containers.read_limits(replica.row.site, replica.id).restart
-    return Before(id=replica.id, up=replica.is_up, well=replica.is_well, restart=policy)
+def _before(replica: Replica, ready: Readiness) -> Before:
+    restart = ready.restarts[replica.id]
+    return Before(id=replica.id, up=replica.is_up, well=replica.is_well, restart=restart)
 
 
 def _clean(wanted: Wanted, order: Order, site: str) -> Step:

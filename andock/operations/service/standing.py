@@ -120,13 +120,12 @@ def survey(service: Service, place: Place, ctx: Reader) -> tuple[dict[str, Stand
             f"`{service.name}` runs on {list_names(foreign)} in {place.environment}, and the workers asked "
             "have no such engine; ask those of its pool, with `--pool`."
         )
-    listing = ctx.containers.list_containers(place.engines[0] if len(place.engines) == 1 else None)
+    listing = ctx.containers.list_containers(among=place.engines)
     standings = {
         site: _standing(
             service.name, place.environment, site, [row for row in listing.rows if row.site == site]
         )
-        for site in place.engines
-        if site in listing.searched
+        for site in listing.searched
     }
     return standings, listing
 
@@ -139,8 +138,7 @@ def survey_all(service: Service, place: Place, ctx: Reader) -> dict[str, Standin
     """
     standings, listing = survey(service, place, ctx)
     for away in listing.not_reached:
-        if away.site in place.engines:
-            raise BackendUnavailableError(f"Engine `{away.site}`", away.why)
+        raise BackendUnavailableError(f"Engine `{away.site}`", away.why)
     return standings
 
 

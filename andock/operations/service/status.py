@@ -46,8 +46,7 @@ def find_status(params: StatusParams, ctx: Reader) -> Found[Seen]:
             (target_of(service, place, site), Seen(place.environment, site, standings.get(site)))
             for site in place.engines
         ]
-        told = tell_away(listing)
-        notes |= dict.fromkeys(note for note in told if note.partition(" ")[0] in place.engines)
+        notes |= dict.fromkeys(tell_away(listing))
     return Found(rows=tuple(rows), notes=tuple(notes))
 
 

@@ -64,6 +64,11 @@ class Container(ContainerRow):
     last_check: str = ""  # what the last health check said, without secrets
     removed_at_end: bool = False  # made with --rm
 
+    @property
+    def restart(self) -> str:
+        """The name of its restart policy: `on-failure`, however often."""
+        return self.restart_policy.partition(",")[0]
+
 
 class Containers(
     ContainerInsight,

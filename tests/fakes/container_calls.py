@@ -149,6 +149,7 @@ class FakeContainerCalls:
             pids=limits.pids or old.pids,
             restart=limits.restart or old.restart,
         )
+        self.change(site, container, restart_policy=self.limits[container].restart)
 
     def create(self, site: str, new: NewContainer) -> str:
         image = self.local_image(site, new.image)

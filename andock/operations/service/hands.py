@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from typing import TypeVar
 
 from andock.errors import (
     BackendError,
@@ -28,6 +28,7 @@ from andock.ports.containers import Container
 NEVER = "no"  # the restart policy of what is set aside
 AWAY_SECONDS = 30.0  # that an engine may be away, as while it is restarted
 _NAP_SECONDS = 0.25
+T = TypeVar("T")
 
 
 @dataclass
@@ -38,7 +39,6 @@ class Hands:
     ctx: Writer
     touched: bool = False  # whether something was changed, by this attempt or one before it
     begun: float = field(default_factory=time.monotonic)
-    site_time: float = 0.0
 
     @property
     def site(self) -> str:
@@ -56,11 +56,10 @@ class Hands:
 
     def begin(self) -> None:
         """Leave the mark that settling needs; nothing is sent before it."""
-        self.site_time = self.await_engine().timestamp()
-        self.ctx.checkpoint(Mark(begun_at=time.time(), site_time=self.site_time))
+        self.ctx.checkpoint(Mark(begun_at=time.time()))
 
-    def await_engine(self) -> datetime:
-        """Wait for an engine that is being restarted; the time that it has.
+    def await_engine(self, look: Callable[[], T]) -> T:
+        """What the first look at an engine finds; one that is being restarted is waited for.
 
         Raises:
             BackendUnavailableError: it stays away. CancelledError, DeadlineError: as the watch says.
@@ -68,7 +67,7 @@ class Hands:
         began = time.monotonic()
         while True:
             try:
-                return self.ctx.containers.server_time(self.site)
+                return look()
             except BackendUnavailableError:
                 if time.monotonic() - began > AWAY_SECONDS:
                     raise
@@ -118,7 +117,7 @@ class Hands:
 
     def set_restart(self, container: Container, policy: str) -> None:
         """Let the engine start it again when it is to."""
-        if self.ctx.containers.read_limits(self.site, container.id).restart != policy:
+        if container.restart != policy:
             self._mark()
             self.ctx.containers.update(self.site, container.id, Limits(restart=policy))
 
@@ -131,7 +130,7 @@ class Hands:
             return
 
     def _mark(self) -> None:
-        self.ctx.checkpoint(Mark(begun_at=time.time(), site_time=self.site_time))
+        self.begin()
         self.touched = True
 
     # --- how it ends ------------------------------------------------------------------------------------

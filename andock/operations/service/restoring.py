@@ -20,8 +20,8 @@ def apply_restore(step: Step, ctx: Writer) -> Done:
     """
     told, hands = return_of(step), Hands(step, ctx)
     with hands.honest():
+        standing = hands.await_engine(lambda: stand_on(told.service, told.environment, hands.site, ctx))
         hands.begin()
-        standing = stand_on(told.service, told.environment, hands.site, ctx)
         failures = [
             failure
             for slot in sorted(_slots(told, standing, ctx.request))
@@ -52,9 +52,9 @@ def apply_clean(step: Step, ctx: Writer) -> Done:
     """
     told, hands = assignment_of(step), Hands(step, ctx)
     with hands.honest():
+        standing = hands.await_engine(lambda: stand_on(told.service, told.environment, hands.site, ctx))
         hands.begin()
-        kept = stand_on(told.service, told.environment, hands.site, ctx).kept
-        for replica in kept:
+        for replica in standing.kept:
             hands.remove(replica.id)
     return Done(text=f"What was set aside on {hands.site} is removed.")
 

@@ -31,14 +31,16 @@ def apply_roll(step: Step, ctx: Writer) -> Done:
         service = ctx.services.read(told.service)
         if service.config != told.config:
             raise UserError(f"The file of `{service.name}` was changed since this was planned. Ask again.")
-        hands.await_engine()
         rolling = _Rolling(step, told, service, hands)
-        taken_up = hands.touched = rolling.is_begun(rolling.look())
+        standing = hands.await_engine(rolling.look)
+        taken_up = hands.touched = rolling.is_begun(standing)
         if not taken_up:
             _refuse_without_image(hands, told)
-            _pause(hands, told.delay)
+            if told.delay:
+                _pause(hands, told.delay)
+                standing = hands.await_engine(rolling.look)
         hands.begin()
-        rolling.roll()
+        rolling.roll(standing)
     again = ", taken up where it was left" if taken_up else ""
     many = "" if told.replicas == 1 else f" with {told.replicas} replicas"
     return Done(text=f"{told.version.full} is healthy on {hands.site}{many} after {hands.seconds} s{again}.")
@@ -93,9 +95,8 @@ class _Rolling:
         made = any(one.deployment == self._request for one in standing.current.values())
         return made or any(one.keeper == self._request for one in standing.kept)
 
-    def roll(self) -> None:
+    def roll(self, standing: Standing) -> None:
         """All slots, one after the other, and then those that are too many."""
-        standing = self.look()
         for slot in range(1, self._told.replicas + 1):
             self._roll_slot(slot, standing)
         for slot in {*self._before, *standing.current}:
@@ -104,18 +105,21 @@ class _Rolling:
 
     def _roll_slot(self, slot: int, standing: Standing) -> None:
         new, current = standing.made_by(self._request, slot), standing.current.get(slot)
+        old = self._kept(slot, standing)
         if new is None and current is not None:
             if is_wanted(current, self._told, self._request):
                 return
-            self._set_aside(current)
+            aside = self._set_aside(current)
+            old = old or aside
         standing.refuse_strangers([slot])
-        kept = standing.kept_by(self._request, slot) or (current if new is None else None)
-        if kept is not None and self._told.order == "stop-first":
-            self._stop(kept)
-        made = new.id if new is not None else self._make(slot, standing)
-        self._start(made)
-        if kept is not None:
-            self._stop(kept)
+        stops_first = self._told.order == "stop-first"
+        if old is not None and stops_first:
+            self._hands.stop(old, self._told.grace)
+        self._start(new.id if new is not None else self._make(slot, standing))
+        # the new one has taken its time, in which somebody may have removed the old one
+        old = self._hands.read(old.id) if old is not None and not stops_first else None
+        if old is not None:
+            self._hands.stop(old, self._told.grace)
 
     def _start(self, made: str) -> None:
         container = self._must_be_there(made)
@@ -125,7 +129,8 @@ class _Rolling:
         self._hands.start(container)
         patient = Patient(self._hands, made, self._told.checks)
         patient.await_ready()
-        patient.monitor(self._told.monitor)
+        if self._told.monitor:
+            patient.monitor(self._told.monitor)
 
     def _make(self, slot: int, standing: Standing) -> str:
         """The new container; its id.
@@ -162,24 +167,24 @@ class _Rolling:
         well = any(before.well for before in self._before.values() if before.id == old.id)
         return labels.remember(version, old.version, well=well, healthy=old.healthy)
 
-    def _set_aside(self, replica: Replica) -> None:
+    def _set_aside(self, replica: Replica) -> Container:
         """Out of the way, by name, and not started again by its engine meanwhile; it runs on."""
         container = self._must_be_there(replica.id)
         self._hands.set_restart(container, NEVER)
         self._hands.name(container, labels.kept_name(self._service.name, replica.slot, self._request))
+        return container
+
+    def _kept(self, slot: int, standing: Standing) -> Container | None:
+        """What this deployment has set aside of a slot before, unless it is gone."""
+        kept = standing.kept_by(self._request, slot)
+        return self._hands.read(kept.id) if kept is not None else None
 
     def _retire(self, slot: int, standing: Standing) -> None:
         current = standing.current.get(slot)
-        if current is not None:
-            self._set_aside(current)
-        kept = standing.kept_by(self._request, slot) or current
-        if kept is not None:
-            self._stop(kept)
-
-    def _stop(self, replica: Replica) -> None:
-        container = self._hands.read(replica.id)
-        if container is not None:
-            self._hands.stop(container, self._told.grace)
+        aside = self._set_aside(current) if current is not None else None
+        old = self._kept(slot, standing) or aside
+        if old is not None:
+            self._hands.stop(old, self._told.grace)
 
     def _must_be_there(self, container: str) -> Container:
         found = self._hands.read(container)

@@ -118,8 +118,7 @@ class Negotiation:
         """Raises ProtectedTargetError; BackendUnavailableError when an engine cannot say what it holds."""
         own = self.means.protection
         if self.means.surroundings is not None:
-            sites = {target.site for target in plan.judged}
-            own |= self.means.surroundings.look(sites, self.reader.containers)
+            own |= self.means.surroundings.look(plan.judged, self.reader.containers)
         own.refuse_own(plan.judged)
 
     def _record(self, decision: rules.Decision, plan: Plan) -> None:

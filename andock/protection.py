@@ -72,10 +72,10 @@ class Protection:
 class Surroundings(Protocol):
     """Finds what of Andock runs on engines: its containers, its Redis, and so which engines are its own."""
 
-    def look(self, sites: Collection[str], containers: Containers) -> Protection:
-        """What is there now; Redis may have another container than a minute ago.
+    def look(self, targets: Collection[Target], containers: Containers) -> Protection:
+        """What of these targets it is now; Redis may have another container than a minute ago.
 
         Raises:
-            BackendUnavailableError: one of the engines did not answer, and what it holds is not known.
+            BackendUnavailableError: one of their engines did not answer, and what it holds is not known.
         """
         ...

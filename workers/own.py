@@ -10,7 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from andock.errors import BackendUnavailableError
+from andock.operation import Target
 from andock.ports.containers import ContainerRow, Containers
+from andock.ports.sites import Listing
 from andock.protection import Protection
 from andock.residents import Residents
 from config.own_container import find_container_ids
@@ -62,12 +64,13 @@ class EngineSurroundings:
     redis_url: str
     engines: Mapping[str, Engine]
 
-    def look(self, sites: Collection[str], containers: Containers) -> Protection:
+    def look(self, targets: Collection[Target], containers: Containers) -> Protection:
         """See `Surroundings`."""
+        sites = {target.site for target in targets if target.kind in {"container", "engine"}}
         asked = [site for site in containers.sites() if site in sites]
         if not asked:
             return self.own
-        listing = containers.list_containers(among=asked)
+        listing = self._list(asked, targets, containers)
         for away in listing.not_reached:
             raise BackendUnavailableError(f"Engine `{away.site}`", away.why)
         known = self.own | Protection(containers=self.residents.read())
@@ -76,6 +79,21 @@ class EngineSurroundings:
             rows = [row for row in listing.rows if row.site == site]
             known |= self._find(site, rows, known, redis)
         return known
+
+    def _list(
+        self, asked: Collection[str], targets: Collection[Target], containers: Containers
+    ) -> Listing[ContainerRow]:
+        """The containers that are meant: an engine with many takes its time to list them all.
+
+        All are listed where an engine is meant itself, where this process may be in a container of it, and
+        where one that is meant has another name by now.
+        """
+        meant = [target for target in targets if target.kind == "container"]
+        if not self.here and all(target.kind != "engine" for target in targets):
+            listing = containers.list_containers(names={target.name for target in meant}, among=asked)
+            if listing.not_reached or {target.id for target in meant} <= {row.id for row in listing.rows}:
+                return listing
+        return containers.list_containers(among=asked)
 
     def _find(
         self, site: str, rows: Collection[ContainerRow], known: Protection, redis: _RedisPlace | None

@@ -10,7 +10,7 @@ from andock.errors import BackendError, Changed, OutcomeUnknownError
 from andock.operation import Backend, Change, Done, Plan, Reader, Risk, Step, Writer
 from andock.operations.container.losses import warn_of_end
 from andock.operations.container.selection import Changing
-from andock.operations.container.settling import grace_of, settle_restart, settle_start, settle_stop
+from andock.operations.container.settling import grace_of, settle_restart, settle_start, settle_stop, since
 from andock.operations.container.steps import DOWN, UP, begin, check_runs, plan_each, tell
 
 _GRACE = Field(
@@ -86,13 +86,12 @@ def apply_stop(step: Step, ctx: Writer) -> Done:
 
 def apply_restart(step: Step, ctx: Writer) -> Done:
     """Restart it; done only when it was started anew and stays up. Raises as `apply_start`."""
-    before = ctx.containers.read_container(step.target.site, step.target.id)
     grace = grace_of(step)
-    begin(step, ctx, wait=grace)
+    mark = begin(step, ctx, wait=grace)
     now = tell(step, ctx, lambda: ctx.containers.restart(step.target.site, step.target.id, grace))
     if now is None:
         raise BackendError(f"`{step.target.name}` was stopped and is gone.", changed=Changed.PARTLY)
-    if now.started_at == before.started_at:
+    if not since(now.started_at, mark):
         raise OutcomeUnknownError(
             f"Engine `{step.target.site}` says that it restarted `{step.target.name}`, "
             f"but that runs since {now.started_at}. Look at it."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pydantic import SecretStr
 from andock.belonging import container_target, engine_target
 from andock.errors import BackendUnavailableError
 from andock.ledger import Ledger
-from andock.operation import OWN_LABEL
+from andock.operation import OWN_LABEL, Target
 from andock.ports.containers import Containers, Published
 from andock.protection import Protection
 from andock.refusals import ProtectedTargetError
@@ -56,10 +57,14 @@ class Ground:
         return made
 
     def look(
-        self, url: str = ELSEWHERE, here: frozenset[str] = frozenset(), own: Protection | None = None
+        self,
+        url: str = ELSEWHERE,
+        here: frozenset[str] = frozenset(),
+        targets: Collection[Target] | None = None,
     ) -> Protection:
-        base = own or Protection(containers=here)
-        return EngineSurroundings(base, here, self.residents, url, SITES).look(SITES, self.containers)
+        surroundings = EngineSurroundings(Protection(containers=here), here, self.residents, url, SITES)
+        meant = targets_on(self.containers) if targets is None else targets
+        return surroundings.look(meant, self.containers)
 
 
 @pytest.fixture
@@ -67,13 +72,16 @@ def ground(ledger: Ledger) -> Ground:
     return Ground(FakeContainers(dict.fromkeys(SITES, "dev")), Residents(ledger))
 
 
+def targets_on(containers: Containers) -> list[Target]:
+    """All containers and all engines."""
+    targets = [container_target(row) for row in containers.list_containers().rows]
+    return targets + [engine_target(site, "dev") for site in containers.sites()]
+
+
 def refused(own: Protection, containers: Containers) -> set[str]:
     """The containers that are refused, as `engine/name`, and the engines."""
-    rows = containers.list_containers().rows
-    targets = [container_target(row) for row in rows]
-    targets += [engine_target(site, "dev") for site in containers.sites()]
     found = set()
-    for target in targets:
+    for target in targets_on(containers):
         try:
             own.refuse_own([target])
         except ProtectedTargetError:
@@ -166,10 +174,34 @@ def test_on_another_host_redis_is_known_by_its_published_port(ground: Ground) ->
 
 
 def test_an_engine_that_cannot_say_what_it_holds_is_not_changed(ground: Ground) -> None:
+    ground.run("web", "edge-2")
+    (web,) = (container_target(row) for row in ground.containers.list_containers().rows)
     ground.containers.away["edge-2"] = "no route"
 
-    with pytest.raises(BackendUnavailableError, match="edge-2"):
-        ground.look()
+    for targets in ([web], [engine_target("edge-2", "dev")]):
+        with pytest.raises(BackendUnavailableError, match="edge-2"):
+            ground.look(targets=targets)
+
+
+def test_of_containers_that_are_changed_only_their_engines_are_asked(ground: Ground) -> None:
+    ground.run("redis", published=("127.0.0.1", 7001))
+    ground.run("web")
+    redis, web = (container_target(row) for row in ground.containers.list_containers().rows)
+    ground.containers.away["edge-2"] = "no route"
+
+    for target, name in ((redis, "redis"), (web, "web")):
+        own = ground.look("redis://127.0.0.1:7001", targets=[target])
+        with pytest.raises(ProtectedTargetError) if name == "redis" else nullcontext():
+            own.refuse_own([target])
+
+
+def test_a_container_that_has_another_name_by_now_is_known_all_the_same(ground: Ground) -> None:
+    made = ground.run("redis", published=("127.0.0.1", 7001))
+    (redis,) = (container_target(row) for row in ground.containers.list_containers().rows)
+    ground.containers.rename("edge-1", made, "store")
+
+    with pytest.raises(ProtectedTargetError):
+        ground.look("redis://127.0.0.1:7001", targets=[redis]).refuse_own([redis])
 
 
 @pytest.fixture
@@ -222,9 +254,12 @@ def test_on_a_real_engine_redis_is_found_by_its_port_and_by_its_address(
     surroundings = EngineSurroundings(Protection(), frozenset(), Residents(ledger), "", sites)
     try:
         for url in (f"redis://{engine.address}:{port}/0", f"redis://{address}:6379"):
-            own = replace(surroundings, redis_url=url).look({"edge-1"}, containers)
+            own = replace(surroundings, redis_url=url).look(targets_on(containers), containers)
             assert refused(own, containers) == {"edge-1/store", "edge-1"}
-        own = replace(surroundings, redis_url=ELSEWHERE).look({"edge-1"}, containers)
+            store = next(target for target in targets_on(containers) if target.name == "store")
+            own = replace(surroundings, redis_url=url).look([store], containers)
+            assert refused(own, containers) >= {"edge-1/store"}
+        own = replace(surroundings, redis_url=ELSEWHERE).look(targets_on(containers), containers)
         assert refused(own, containers) == set()
     finally:
         containers.close()

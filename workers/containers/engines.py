@@ -33,6 +33,8 @@ class EngineClient(docker.APIClient):
     the ping that shows at once whether anybody is there.
     """
 
+    folder: str | None = None  # where it keeps its images, once it was asked
+
     def __init__(self, url: str, tls: docker.tls.TLSConfig | None) -> None:
         super().__init__(base_url=url, version=None, timeout=READ_SECONDS, tls=tls or False)
 
@@ -64,7 +66,7 @@ class Engines:
     """The engines of one pool and this process' connections to them.
 
     An RQ worker's parent calls `prepare`; each job opens what it needs by `client`, closes it by `close`.
-    Threads may share an object as long as each keeps to an engine of its own.
+    Threads may share an object. Of several that ask one engine, one has to have asked it before.
     """
 
     def __init__(

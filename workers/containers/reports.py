@@ -59,7 +59,9 @@ class ReportCalls(FleetCalls):
         if not self._engines.engine(site).url.startswith("unix:"):
             return None
         with self._asking(site) as client:
-            folder = client.info().get("DockerRootDir", "")
+            if client.folder is None:
+                client.folder = str(client.info().get("DockerRootDir", ""))
+            folder = client.folder
         try:
             return shutil.disk_usage(folder).free
         except OSError:

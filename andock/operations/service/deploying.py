@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from andock.errors import NoChangeError
@@ -10,6 +11,7 @@ from andock.operations.service.hindrances import warn_unproven
 from andock.operations.service.params import DeployParams, VersionParams
 from andock.operations.service.planning import Wanted, name_version, plan_rollout
 from andock.operations.service.report import report
+from andock.operations.service.standing import survey_all
 from andock.operations.service.taking import settle_step, take_step
 from andock.operations.service.targets import place_of, target_of
 
@@ -26,9 +28,12 @@ def plan_deploy(params: VersionParams, ctx: Reader) -> Plan:
     """
     service = ctx.services.read(params.name)
     place = place_of(service, params.environment)
-    resolved = ctx.registry.resolve(name_version(service, params.version))
+    name = name_version(service, params.version)
+    with ThreadPoolExecutor(1, thread_name_prefix="survey") as threads:  # while the registry is asked
+        survey = threads.submit(survey_all, service, place, ctx)
+        resolved = ctx.registry.resolve(name)
     wanted = Wanted(service, place, resolved, service.update, service.replicas)
-    plan = plan_rollout(wanted, ctx)
+    plan = plan_rollout(wanted, survey.result(), ctx)
     unproven = warn_unproven(service, place, wanted.version, ctx)
     return plan.model_copy(update={"warnings": (*plan.warnings, *unproven)})
 

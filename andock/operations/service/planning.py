@@ -30,7 +30,7 @@ from andock.operations.service.hindrances import (
 )
 from andock.operations.service.labels import Version
 from andock.operations.service.ports import choose_order
-from andock.operations.service.standing import Replica, Standing, survey_all
+from andock.operations.service.standing import Replica, Standing
 from andock.operations.service.targets import target_of
 from andock.operations.service.wording import write_checks
 from andock.ports.registry import ImageName, Resolved
@@ -100,8 +100,8 @@ def resolve_held(service: Service, version: Version, place: Place, ctx: Reader) 
     return ctx.registry.resolve(name)
 
 
-def plan_rollout(wanted: Wanted, ctx: Reader) -> Plan:
-    """What a deployment would do.
+def plan_rollout(wanted: Wanted, standings: Mapping[str, Standing], ctx: Reader) -> Plan:
+    """What a deployment would do; `standings` is the service on all engines of the place.
 
     Raises:
         NoChangeError: all engines have it already.
@@ -115,7 +115,6 @@ def plan_rollout(wanted: Wanted, ctx: Reader) -> Plan:
     order, warnings = choose_order(service, wanted.rollout.order, wanted.replicas)
     powers = check_powers(wanted.resolved.name.familiar, powers_of(service), ctx.containers.allowances)
     refuse_unasked_checks(service, place, ctx)
-    standings = survey_all(service, place, ctx)
     for standing in standings.values():
         standing.refuse_strangers(range(1, wanted.replicas + 1))
     refuse_missing_networks(service, place, ctx)

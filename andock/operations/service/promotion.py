@@ -48,7 +48,7 @@ def plan_promote(params: PromoteParams, ctx: Reader) -> Plan:
         raise UserError(f"`{service.name}` is not proven in {source}: {'; '.join(why[:3])}.")
     resolved = resolve_held(service, standings[0].versions[0], place, ctx)
     wanted = Wanted(service, place, resolved, service.update, service.replicas)
-    plan = plan_rollout(wanted, ctx)
+    plan = plan_rollout(wanted, survey_all(service, place, ctx), ctx)
     if source == place.after:
         return plan
     unproven = warn_unproven(service, place, wanted.version, ctx)

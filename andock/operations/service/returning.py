@@ -37,10 +37,11 @@ def plan_rollback(params: RollbackParams, ctx: Reader) -> Plan:
     """
     service = ctx.services.read(params.name)
     place = place_of(service, params.environment)
-    version = _choose(params, survey_all(service, place, ctx).values())
+    standings = survey_all(service, place, ctx)
+    version = _choose(params, standings.values())
     resolved = resolve_held(service, version, place, ctx)
     wanted = Wanted(service, place, resolved, service.rollback, service.replicas, back=True)
-    return plan_rollout(wanted, ctx)
+    return plan_rollout(wanted, standings, ctx)
 
 
 def _choose(params: RollbackParams, standings: Iterable[Standing]) -> Version:

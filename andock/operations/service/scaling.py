@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pydantic import Field
@@ -39,7 +40,8 @@ def plan_scale(params: ScaleParams, ctx: Reader) -> Plan:
     """
     service = ctx.services.read(params.name)
     place, replicas = place_of(service, params.environment), int(params.replicas)
-    plan = plan_rollout(_as_it_runs(service, place, replicas, ctx), ctx)
+    standings = survey_all(service, place, ctx)
+    plan = plan_rollout(_as_it_runs(service, place, replicas, standings, ctx), standings, ctx)
     if replicas == service.replicas:
         return plan
     said = f"the next deployment goes back to the {service.replicas} of its file"
@@ -55,12 +57,15 @@ def plan_restart(params: PlaceParams, ctx: Reader) -> Plan:
     place = place_of(service, params.environment)
     standings = survey_all(service, place, ctx)
     replicas = max([len(one.current) for one in standings.values()])
-    return plan_rollout(replace(_as_it_runs(service, place, replicas, ctx), fresh=True), ctx)
+    wanted = _as_it_runs(service, place, replicas, standings, ctx)
+    return plan_rollout(replace(wanted, fresh=True), standings, ctx)
 
 
-def _as_it_runs(service: Service, place: Place, replicas: int, ctx: Reader) -> Wanted:
-    standings = tuple(survey_all(service, place, ctx).values())
-    resolved = resolve_held(service, _version_of(service, place, standings), place, ctx)
+def _as_it_runs(
+    service: Service, place: Place, replicas: int, standings: Mapping[str, Standing], ctx: Reader
+) -> Wanted:
+    version = _version_of(service, place, tuple(standings.values()))
+    resolved = resolve_held(service, version, place, ctx)
     return Wanted(service, place, resolved, service.update, replicas)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from andock.errors import BackendError, BackendRejectedError, Changed, UserError
@@ -112,22 +113,32 @@ class _Rolling:
             aside = self._set_aside(current)
             old = old or aside
         standing.refuse_strangers([slot])
-        stops_first = self._told.order == "stop-first"
-        if old is not None and stops_first:
-            self._hands.stop(old, self._told.grace)
-        self._start(new.id if new is not None else self._make(slot, standing))
+        if self._told.order == "stop-first":
+            # an engine makes the one while the other ends: nobody answers for a shorter time
+            with ThreadPoolExecutor(1, thread_name_prefix="make") as threads:
+                making = threads.submit(self._bring_in, slot, new, standing)
+                self._stop(old)
+            self._start(making.result())
+            return
+        self._start(self._bring_in(slot, new, standing))
         # the new one has taken its time, in which somebody may have removed the old one
-        old = self._hands.read(old.id) if old is not None and not stops_first else None
+        self._stop(self._hands.read(old.id) if old is not None else None)
+
+    def _stop(self, old: Container | None) -> None:
         if old is not None:
             self._hands.stop(old, self._told.grace)
 
-    def _start(self, made: str) -> None:
-        container = self._must_be_there(made)
+    def _bring_in(self, slot: int, new: Replica | None, standing: Standing) -> Container:
+        """The new container, made and in its networks, but not started."""
+        container = self._must_be_there(new.id if new is not None else self._make(slot, standing))
         for network in self._service.networks[1:]:
             if network not in {said.partition(" ")[0] for said in container.networks}:
-                self._hands.join(made, network, self._service.name)
+                self._hands.join(container.id, network, self._service.name)
+        return container
+
+    def _start(self, container: Container) -> None:
         self._hands.start(container)
-        patient = Patient(self._hands, made, self._told.checks)
+        patient = Patient(self._hands, container.id, self._told.checks)
         patient.await_ready()
         if self._told.monitor:
             patient.monitor(self._told.monitor)
@@ -182,9 +193,7 @@ class _Rolling:
     def _retire(self, slot: int, standing: Standing) -> None:
         current = standing.current.get(slot)
         aside = self._set_aside(current) if current is not None else None
-        old = self._kept(slot, standing) or aside
-        if old is not None:
-            self._hands.stop(old, self._told.grace)
+        self._stop(self._kept(slot, standing) or aside)
 
     def _must_be_there(self, container: str) -> Container:
         found = self._hands.read(container)

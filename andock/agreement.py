@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias, assert_never
@@ -280,7 +281,7 @@ class Negotiation:
 
     def _held(self, plan: Plan, *, begun: bool = False) -> bool:
         """Park while a halt covers one of the plan's sites."""
-        halt = halt_over(self.means, plan)
+        halt = halt_over(self.means, plan.sites)
         if halt is not None:
             left = max(1, int((self._not_after() - time.time()) * 1000))
             self._park(State.HELD, left, {} if begun else self._seal(plan), holder=halted_by(halt))
@@ -348,9 +349,8 @@ class Negotiation:
         return refusal(decision).sentence if isinstance(decision, rules.Denied) else ""
 
 
-def halt_over(means: Means, plan: Plan) -> Halt | None:
-    """The halt that covers one of the plan's sites, if any."""
-    sites = {target.site for target in plan.targets}
+def halt_over(means: Means, sites: Collection[str]) -> Halt | None:
+    """The halt that covers one of the sites, if any."""
     return next((halt for halt in means.ledger.halts() if halt.scope == "*" or halt.scope in sites), None)
 
 

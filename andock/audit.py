@@ -95,6 +95,7 @@ def record_of(
     *,
     plan: Plan | None = None,
     targets: Sequence[Target] = (),
+    digest: str = "",
     attempt: int = 0,
     rule: str = "",
     approvers: Iterable[Actor] = (),
@@ -103,7 +104,10 @@ def record_of(
     text: str = "",
     by: Actor | None = None,
 ) -> AuditRecord:
-    """What happened to a request; `by` whom, if not by its asker. A read has `targets` instead of a plan."""
+    """What happened to a request; `by` whom, if not by its asker.
+
+    A read has `targets` instead of a plan; of one step there are its target and the plan's `digest`.
+    """
     actor = by or request.actor
     named = tuple(f"{target.key} {target.name}" for target in targets[:MOST_READ])
     if len(targets) > MOST_READ:
@@ -122,7 +126,7 @@ def record_of(
         author=request.actor.author,
         channel=request.channel,
         rule=rule,
-        plan=plan.digest if plan is not None else "",
+        plan=plan.digest if plan is not None else digest,
         approvers=tuple(approver.key for approver in approvers),
         targets=named,
         environments=tuple(sorted({target.environment for target in targets})),

@@ -13,6 +13,7 @@ from andock.outbox import message
 
 SOON = 500  # ms within which the message follows a mark
 ENDED = frozenset({Phase.DONE, Phase.FAILED, Phase.UNKNOWN})
+FAILED = frozenset({Phase.FAILED, Phase.UNKNOWN})
 
 
 class Checkpoints:
@@ -23,7 +24,7 @@ class Checkpoints:
         attempt: Attempt,
         marks: Mapping[int, StepMark],
         seal: Callable[[int, StepMark], bytes],
-        on_task: Callable[[str], None],
+        on_task: Callable[[int, str], None],
     ) -> None:
         """`seal` signs the mark of a step; `on_task` hears of each task that a step has started."""
         self._attempt = attempt
@@ -52,7 +53,7 @@ class Checkpoints:
             fields["progress"] = progress
         self._attempt.note(fields, message=message(self._attempt.request) if progress else "", due=SOON)
         if mark.mark and mark.mark.task and not (known and known.mark and known.mark.task):
-            self._on_task(mark.mark.task)
+            self._on_task(number, mark.mark.task)
 
     def tell(self, progress: Progress) -> None:
         """Store how far the steps under way are; raises as `store`."""
@@ -73,8 +74,7 @@ class Checkpoints:
 
     def failed(self) -> tuple[int, ...]:
         """Numbers of the steps, and of the undone ones, that failed, or nobody knows how they ended."""
-        marks = sorted(self.marks.items())
-        return tuple(number for number, mark in marks if mark.phase in {Phase.FAILED, Phase.UNKNOWN})
+        return tuple(sorted(number for number, mark in self.marks.items() if mark.phase in FAILED))
 
     def ended(self) -> int:
         """How many steps are at their end."""

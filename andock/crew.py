@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import cache
 
 from andock.attempt import Attempt, Undisturbed
 from andock.board import board_of
@@ -81,7 +82,8 @@ class Crew:
         with ThreadPoolExecutor(width, thread_name_prefix="step") as threads:
             try:
                 while True:
-                    while waiting and len(running) < width and self._may_begin(halted):
+                    asked = cache(halted)  # one look for all steps that are begun at the same time
+                    while waiting and len(running) < width and self._may_begin(asked):
                         running.add(threads.submit(self._take, waiting.popleft()))
                     if not running:
                         return

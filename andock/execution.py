@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 
 import structlog
 
@@ -218,6 +219,7 @@ class Execution:
     # --- the steps ------------------------------------------------------------------------------------
 
     def _take_steps(self) -> None:
+        sites = self.plan.sites
         batches = Batches(
             operation=self.operation,
             reader=self.reader,
@@ -225,7 +227,7 @@ class Execution:
             checkpoints=self.checkpoints,
             plan=self.plan,
             answers=self._answers(),
-            halted=lambda: halt_over(self.means, self.plan) is not None,
+            halted=lambda: halt_over(self.means, sites) is not None,
             hold=lambda: self._negotiation().hold_between_steps(self.plan),
             objection=self.objection,
         )
@@ -271,10 +273,21 @@ class Execution:
             messages=(message(self.request.id),),
         )
 
-    def _record_task(self, task: str) -> None:
-        attempt = self.attempt.number
-        record = record_of(self.request, Event.TASK, plan=self.plan, attempt=attempt, text=task)
+    def _record_task(self, number: int, task: str) -> None:
+        record = record_of(
+            self.request,
+            Event.TASK,
+            targets=(self.plan.step(number).target,),
+            digest=self._digest,
+            attempt=self.attempt.number,
+            text=task,
+        )
         self.means.journal.write(record)
+
+    @cached_property
+    def _digest(self) -> str:
+        """The digest of the plan whose steps are taken; by then no other can take its place."""
+        return self.plan.digest
 
     # --- the end --------------------------------------------------------------------------------------
 

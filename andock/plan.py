@@ -148,6 +148,11 @@ class Plan(Value):
         return tuple({step.target.key: step.target for step in self.steps}.values())
 
     @property
+    def sites(self) -> frozenset[str]:
+        """Where its targets are."""
+        return frozenset(step.target.site for step in self.steps)
+
+    @property
     def phrase(self) -> str:
         """What a person types again before it is destroyed: the target's name, or how many there are."""
         targets = self.targets

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
@@ -119,5 +120,6 @@ def genuine_marks(entry: Entry, verifier: Verifier, instance: str) -> Mapping[in
     return begun.marks if begun is not None else {}
 
 
+@lru_cache(maxsize=8)
 def _fingerprint(sealed: bytes) -> str:
     return hashlib.sha256(sealed).hexdigest()

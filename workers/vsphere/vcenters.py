@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import TypeVar
 
 from pyVmomi import vim
@@ -34,6 +35,8 @@ class Vcenters:
         self._open: dict[tuple[int, str], Session] = {}
         self._lock = threading.Lock()
         self._changed: dict[str, float] = {}  # site -> when a change was last sent there, monotonic
+        # site -> its clock, and when it was told, monotonic
+        self._clocks: dict[str, tuple[datetime, float]] = {}
 
     def close(self) -> None:
         """End what this job opened; the parent's sessions stay."""

@@ -12,6 +12,7 @@ import pytest
 from pydantic import Field
 
 from andock.attempt import Attempt
+from andock.audit import Event
 from andock.catalogue import Catalogue
 from andock.entries import Entry
 from andock.errors import BackendRejectedError, CancelledError, Changed
@@ -37,7 +38,9 @@ from andock.operation import (
 from andock.policy import Group, Policy, Rule
 from andock.ports.records import Halt
 from andock.runner import Runner
+from andock.signing import Verifier
 from tests.integration.core.conftest import Accept, marks_of
+from tests.integration.core.test_approvals import records
 
 
 class ToyParams(Params):
@@ -158,6 +161,21 @@ def test_a_batch_is_taken_so_many_at_a_time_and_never_more(
     assert sorted(yard.moved) == sorted(f"t{n}" for n in range(10))
     assert yard.most == 3
     assert phases(runner, entry) == ["done"] * 10
+
+
+def test_a_steps_task_is_recorded_with_its_own_target_alone(
+    runner: Runner, yard: Yard, accept: Accept, verifier: Verifier
+) -> None:
+    yard.during = lambda name, ctx: ctx.checkpoint(Mark(begun_at=1.0, task=f"task-{name}"))
+    perform(runner, ask(accept, 3))
+
+    every = records(runner.ledger, verifier)
+    begun = next(record for record in every if record.event is Event.STARTED)
+    tasks = [record for record in every if record.event is Event.TASK]
+    assert sorted((record.text, record.targets) for record in tasks) == [
+        (f"task-t{n}", (f"toy:lab/t{n} t{n}",)) for n in range(3)
+    ]
+    assert {(record.plan, record.attempt) for record in tasks} == {(begun.plan, begun.attempt)}
 
 
 def test_one_at_a_time_is_taken_in_the_jobs_own_thread(runner: Runner, yard: Yard, accept: Accept) -> None:

@@ -11,8 +11,9 @@ from andock.errors import BackendRejectedError, BackendUnavailableError
 from config.sites import Vcenter
 from sandbox.vcenter import Rule
 from sandbox.vcenter import Vcenter as Simulator
-from workers.vsphere import Sessions, inventory, properties
+from workers.vsphere import PyVmomiVSphere, Sessions, inventory, properties
 from workers.vsphere.session import Session
+from workers.vsphere.tasks import server_time
 
 SITE = "lab"
 RETRIEVE = "RetrievePropertiesEx"
@@ -62,6 +63,18 @@ def test_calls_do_not_grow_with_the_inventory(
         for number in range(15):
             simulator.control.create_vm(f"more-{len(counts)}-{number}")
     assert counts[0] == counts[1] == {"CreateContainerView": 2, RETRIEVE: 2, "DestroyView": 2}
+
+
+def test_the_clock_is_asked_for_once_in_a_while_and_is_never_ahead(
+    simulator: Simulator, sessions: Sessions, session: Session
+) -> None:
+    port = PyVmomiVSphere(sessions)
+    simulator.control.calls()
+    told = [port.server_time(SITE) for _ in range(20)]
+    assert simulator.control.calls()["CurrentTime"] == 1
+    assert told == sorted(told)
+    assert told[-1] <= server_time(session)
+    port.close()
 
 
 def test_a_session_that_ends_between_two_calls_is_made_anew(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from fnmatch import translate
@@ -15,6 +16,7 @@ from andock.operation import Params
 from andock.ports.vsphere import PowerState, VmName, VmRow
 
 Fits: TypeAlias = Callable[[VmRow], bool]
+_V4 = 4
 
 
 class FilterParams(Params):
@@ -80,7 +82,7 @@ def chooser(params: FilterParams, now: datetime) -> Fits:
     if params.snapshot_older is not None:
         oldest = now - params.snapshot_older
         checks.append(lambda row: row.oldest_snapshot is not None and row.oldest_snapshot < oldest)
-    return lambda row: all(check(row) for check in checks)
+    return checks[0] if len(checks) == 1 else lambda row: all(check(row) for check in checks)
 
 
 def is_pattern(text: str) -> bool:
@@ -116,7 +118,12 @@ def _like(wanted: str) -> Callable[[str], bool]:
     if not is_pattern(folded):
         return lambda text: text.casefold() == folded
     fits = re.compile(translate(folded)).match
-    return lambda text: fits(text.casefold()) is not None or text.casefold() == folded
+
+    def is_like(text: str) -> bool:
+        low = text.casefold()
+        return fits(low) is not None or low == folded
+
+    return is_like
 
 
 def _below(folder: str) -> Fits:
@@ -141,7 +148,17 @@ def _at(ip: str) -> Fits:
         is_like = _like(ip)
         return lambda row: is_like(row.ip)
     network = ipaddress.ip_network(ip, strict=False)
-    return lambda row: bool(row.ip) and ipaddress.ip_address(row.ip) in network
+    family = socket.AF_INET if network.version == _V4 else socket.AF_INET6
+    first, last = network.network_address.packed, network.broadcast_address.packed
+
+    def is_in(row: VmRow) -> bool:
+        # as bytes: an object for each of ten thousand addresses takes longer than all the rest
+        try:
+            return first <= socket.inet_pton(family, row.ip) <= last
+        except OSError:  # none, or one of the other family
+            return False
+
+    return is_in
 
 
 _TOOLS: dict[str, Fits] = {

@@ -134,6 +134,14 @@ def test_addresses_are_sorted_by_number_and_backwards(bench: Any) -> None:
     assert names(bench, sort="address", reverse=True) == ["nowhere", "m-100", "m-10", "m-9"]
 
 
+def test_a_network_has_addresses_of_its_own_family_alone(bench: Any) -> None:
+    for name, ip in (("four", "10.0.9.255"), ("near", "10.0.10.0"), ("six", "fd00:9::1"), ("nowhere", "")):
+        bench.vsphere.change("lab", bench.vsphere.add("lab", name), ip=ip)
+    assert names(bench, ip="10.0.8.7/23") == ["four"]
+    assert names(bench, ip="0.0.0.0/0") == ["four", "near"]
+    assert names(bench, ip="FD00:9::/64") == ["six"]
+
+
 def test_the_age_of_what_an_index_says_is_said(bench: Any) -> None:
     bench.vsphere.add("lab", "web-01")
     bench.vsphere.ages = {"lab": 2.4, "prod-1": 0.1}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 from collections.abc import Iterator
 
@@ -84,8 +83,6 @@ async def serve(settings: BotSettings, command_of: CommandOf = deploy_command) -
         intake.rejections,
     )
     background = _begin_keeping(installation, intake, directory)
-    gc.collect()
-    gc.freeze()  # what is there now stays: looking through it again and again would hold commands up
     log.info("ready", mode=settings.slack_mode, port=settings.http_port)
     try:
         await _listen(ingress, settings)

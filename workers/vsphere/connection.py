@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ from workers.vsphere.patience import FOREVER, Patience
 # half a second more would find nobody else, and a person is to hear within 3 s that a vCenter is away.
 CONNECT_WITHIN = 2.0
 ANSWER_WITHIN = 15.0  # seconds between the bytes of an answer; our longest call waits 1 s inside vCenter
+TRUSTED_FOR = 1.0  # seconds after a sign of life in which a connection is believed to be alive
 _PATH = "/sdk"
+_VERSIONS = f"{_PATH}/vimServiceVersions.xml"
+_MOST_VERSIONS = 1_000_000  # bytes
 _VERSION = re.compile(r"<version>([^<]{1,40})</version>")
 _OLDEST = "vim.version.version9"  # 5.5; every vCenter that pyVmomi can speak to knows it
 
@@ -36,13 +40,16 @@ class VcenterConnection(http.client.HTTPSConnection):
         """As HTTPSConnection; `patience` says how long the next answer is waited for at most."""
         super().__init__(*where, **how)
         self._patience = patience
+        self._ahead_since = 0.0  # when it was opened, monotonic, if nothing was sent on it yet
 
     def request(self, *what: Any, **how: Any) -> None:
         """Send, unless there is no time left for the answer.
 
         Raises:
             DeadlineError: nothing was sent.
+            NotConnectedError: it was opened ahead, and vCenter is silent now.
         """
+        self._hear()
         try:
             left = FOREVER if self._patience is None else self._patience.left()
         except DeadlineError:
@@ -50,6 +57,25 @@ class VcenterConnection(http.client.HTTPSConnection):
             raise
         super().request(*what, **how)
         self.sock.settimeout(min(ANSWER_WITHIN, left))
+
+    def opened_ahead(self) -> None:
+        """There is nothing to send yet; vCenter may have fallen silent when there is."""
+        self._ahead_since = time.monotonic()
+
+    def _hear(self) -> None:
+        """See whether vCenter still answers on a connection that was opened ahead, as connecting would."""
+        since, self._ahead_since = self._ahead_since, 0.0
+        if not since or time.monotonic() - since < TRUSTED_FOR:
+            return
+        try:
+            self.sock.settimeout(CONNECT_WITHIN)
+            super().request("GET", _VERSIONS)
+            self.getresponse().read(_MOST_VERSIONS)
+        except TimeoutError as error:
+            self.close()
+            raise NotConnectedError(str(error)) from error
+        except (OSError, http.client.HTTPException):
+            self.close()  # closed over there; what is sent next connects anew
 
     def connect(self) -> None:
         """Connect within CONNECT_WITHIN, then wait ANSWER_WITHIN for answers.
@@ -100,9 +126,9 @@ def negotiate_version(vcenter: Vcenter, context: ssl.SSLContext, patience: Patie
     """
     connection = VcenterConnection(vcenter.host, vcenter.port, context=context, patience=patience)
     try:
-        connection.request("GET", f"{_PATH}/vimServiceVersions.xml")
+        connection.request("GET", _VERSIONS)
         response = connection.getresponse()
-        body = response.read(1_000_000)
+        body = response.read(_MOST_VERSIONS)
     finally:
         connection.close()
     if response.status != http.HTTPStatus.OK:

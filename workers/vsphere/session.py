@@ -19,7 +19,7 @@ from pyVmomi.SoapAdapter import SoapStubAdapter
 from andock.errors import BackendRejectedError, DeadlineError, OpsError, UnknownSiteError
 from andock.ports.watch import Watch
 from config.sites import Vcenter
-from workers.vsphere.connection import make_context
+from workers.vsphere.connection import TRUSTED_FOR, make_context
 from workers.vsphere.faults import VENDOR_ERRORS, is_lost, translate, translate_change
 from workers.vsphere.login import Account, Login, is_alive, log_in, log_out, speak
 from workers.vsphere.patience import Patience
@@ -30,7 +30,6 @@ T = TypeVar("T")
 PROBE_AFTER = 300.0  # seconds; vCenter ends sessions that were idle for 30 minutes
 TRY_AGAIN_AFTER = 30.0  # seconds that the parent leaves a vCenter alone that it could not log in to
 AWAY_FOR = 5.0  # seconds in which a horse believes its parent that a vCenter is away
-TRUSTED_FOR = 1.0  # seconds after an answer in which its connection is believed to be alive
 REFUSED_FOR = 60.0  # seconds in which nobody tries a refused password again: accounts get locked
 
 
@@ -225,7 +224,9 @@ class Session:
 
     def connect(self) -> None:
         """Open the connection that the next call takes; nothing is sent on it yet."""
-        self.stub.ReturnConnection(self.stub.GetConnection())  # type: ignore[no-untyped-call]  # pyVmomi
+        connection = self.stub.GetConnection()  # type: ignore[no-untyped-call]  # pyVmomi
+        connection.opened_ahead()
+        self.stub.ReturnConnection(connection)  # type: ignore[no-untyped-call]  # pyVmomi
 
     @property
     def collector(self) -> vmodl.query.PropertyCollector:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import time
+
 import pytest
 
-from andock.errors import DeadlineError
+from andock.errors import BackendUnavailableError, DeadlineError
 from sandbox.vcenter import Vcenter as Simulator
 from tests.fakes.vsphere import TinyWatch
 from tests.integration.vsphere.conftest import SITE
@@ -105,3 +108,31 @@ def test_what_horses_inherit_is_another_after_a_new_login(simulator: Simulator, 
     sessions.ensure(SITE)
 
     assert sessions.edition != before
+
+
+def test_a_vcenter_that_has_fallen_silent_since_a_connection_was_opened_ahead_is_soon_said_to_be_away(
+    simulator: Simulator, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.vsphere.connection.TRUSTED_FOR", 0.0)
+    sessions.ensure(SITE)
+    sessions.warm_up(lambda: False)
+    simulator.hang()
+    try:
+        job, began = sessions.open(SITE), time.monotonic()
+        with pytest.raises(BackendUnavailableError, match="no answer within 2 s"):
+            job.read(inventory.scan_names)
+        assert time.monotonic() - began < 3
+        job.close()
+    finally:
+        simulator.wake()
+
+
+def test_a_connection_that_was_opened_ahead_and_closed_over_there_is_opened_anew(
+    simulator: Simulator, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.vsphere.connection.TRUSTED_FOR", 0.0)
+    sessions.ensure(SITE)
+    sessions.warm_up(lambda: False)
+    sessions._spare[SITE].stub.pool[0][0].sock.shutdown(socket.SHUT_RDWR)
+
+    assert do_job(simulator, sessions) == {}

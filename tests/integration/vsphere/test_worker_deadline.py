@@ -36,6 +36,7 @@ def test_the_jobs_own_deadline_ends_its_reads(
         monkeypatch.setenv(name, value)
     installed: list[Performer] = []
     monkeypatch.setattr(performers, "install", installed.append)
+    monkeypatch.setattr("workers.vsphere.power._CLOCK_KEPT", 0.0)  # asked each time
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # it is this process' own
     settings = read_settings(Settings)
     performers.prepare_worker(load_installation(settings), settings, Backend.VSPHERE, "vsphere", "none")

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 import structlog
@@ -19,13 +20,14 @@ from rq.executions import Execution
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
-from rq.utils import str_to_date
+from rq.utils import now, str_to_date
 
 from andock.doorbell import ENTRY
 from workers.standby import Call, Standby
 
 log = structlog.get_logger()
 Refuse: TypeAlias = Callable[[str, bytes], None]
+BEAT = timedelta(seconds=10)  # between two signs of life; Redis forgets a worker after 105 s without one
 _PR_SET_PDEATHSIG = 1
 _JOB = re.compile(rb"^[A-Za-z0-9_-]{1,100}\Z")
 _REQUEST = re.compile(r"^r[a-z0-9]{6,40}$")
@@ -204,9 +206,14 @@ class HorseWorker(Worker):
         super().teardown()  # type: ignore[no-untyped-call]  # rq
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """As rq's, but at once: each of its three commands alone waits until Redis has it on disk."""
+        """As rq's, but at once, as each of its three commands alone waits until Redis has it on disk.
+
+        RQ beats before and after it takes a job; one that was told to be alive a moment ago beats no more.
+        """
         if pipeline is not None:
             super().heartbeat(timeout, pipeline)
+            return
+        if timeout is None and self.last_heartbeat and now() - self.last_heartbeat < BEAT:
             return
         with self.connection.pipeline() as beat:
             super().heartbeat(timeout, beat)

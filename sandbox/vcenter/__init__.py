@@ -89,6 +89,7 @@ class Vcenter:
         """Let it take connections and say nothing, until `wake`; only if the sandbox started it."""
         if self._child is not None:
             os.kill(self._child.pid, signal.SIGSTOP)
+            os.waitid(os.P_PID, self._child.pid, os.WSTOPPED)  # until then some of its threads go on
 
     def wake(self) -> None:
         """Let it answer again."""

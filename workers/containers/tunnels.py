@@ -10,6 +10,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -97,7 +98,7 @@ class Tunnel:
             BackendUnavailableError: it cannot; known after CONNECT_SECONDS at the latest.
         """
         self.wake()
-        while not self._socket.exists():
+        while not (self._socket.exists() and self._listens()):
             if not self._alive():
                 raise BackendUnavailableError(f"Engine `{self._name}`", self._why())
             if time.monotonic() > self._began + CONNECT_SECONDS:
@@ -124,6 +125,17 @@ class Tunnel:
     @property
     def _socket(self) -> Path:
         return self._folder / "s"
+
+    def _listens(self) -> bool:
+        """Whether ssh takes connections by now: its socket is there a moment before it does."""
+        if time.monotonic() - self._began > CONNECT_SECONDS:
+            return True  # it has for long, and trying costs a connection to the engine
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self._socket))
+            except ConnectionRefusedError:
+                return False
+        return True
 
     def _alive(self) -> bool:
         if self._watch < 0:

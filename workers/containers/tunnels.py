@@ -133,7 +133,7 @@ class Tunnel:
         with socket.socket(socket.AF_UNIX) as probe:
             try:
                 probe.connect(str(self._socket))
-            except ConnectionRefusedError:
+            except OSError:  # not yet, or no more: then `open` says why
                 return False
         return True
 

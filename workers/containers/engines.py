@@ -14,6 +14,7 @@ import docker.constants
 import docker.errors
 import docker.tls
 import requests
+import urllib3.exceptions
 
 from andock.errors import BackendUnavailableError, UnknownSiteError
 from config.sites import Engine
@@ -39,8 +40,18 @@ class EngineClient(docker.APIClient):
         super().__init__(base_url=url, version=None, timeout=READ_SECONDS, tls=tls or False)
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        """As the SDK's, but connecting takes CONNECT_SECONDS at most, whatever the answer may take."""
+        """As the SDK's, but connecting takes CONNECT_SECONDS at most, whatever the answer may take.
+
+        A read whose connection breaks off before the answer is asked once more, on a new connection: an
+        engine may have ended while the old one lay open, and be back. A change never is.
+        """
         kwargs["timeout"] = (CONNECT_SECONDS, kwargs.get("timeout") or READ_SECONDS)
+        try:
+            return super().request(method, url, *args, **kwargs)
+        except requests.ConnectionError as error:
+            broke_off = any(isinstance(cause, urllib3.exceptions.ProtocolError) for cause in error.args)
+            if method != "GET" or not broke_off:
+                raise
         return super().request(method, url, *args, **kwargs)
 
     def _retrieve_server_version(self) -> str:

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import requests
 
-from andock.errors import BackendUnavailableError, ConfigError, UnknownSiteError
+from andock.errors import BackendUnavailableError, ConfigError, OutcomeUnknownError, UnknownSiteError
 from config.sites import Engine, EngineTls, SecretReference
 from sandbox.engine import IMAGE, LABEL, start_engine
 from sandbox.engine import Engine as SandboxEngine
+from sandbox.gate import Gate
 from sandbox.processes import free_port
 from workers.containers import DockerContainers, Engines
 from workers.containers.engines import CONNECT_SECONDS, EngineClient
@@ -109,6 +110,29 @@ def test_an_engine_that_hangs_is_known_to_be_away_within_three_seconds(
         engine.resume()
     assert port.server_time("edge-1").tzinfo is not None
     port.close()
+
+
+def test_a_read_whose_connection_breaks_off_is_asked_once_more(engine: SandboxEngine, tmp_path: Path) -> None:
+    with Gate(engine.url) as gate:
+        port = DockerContainers(Engines({"edge-1": Engine(environment="dev", **gate.site)}, tmp_path))
+        lost = gate.cut("GET .*/info")
+        assert port.server_time("edge-1").tzinfo is not None
+        assert lost.met.is_set()
+        gate.cut("GET .*/info", times=2)
+        with pytest.raises(BackendUnavailableError, match="the connection was lost"):
+            port.server_time("edge-1")
+        port.close()
+
+
+def test_a_change_whose_connection_breaks_off_is_told_once(engine: SandboxEngine, tmp_path: Path) -> None:
+    engine.run_container("told-once", ["sleep", "1000"])
+    with Gate(engine.url) as gate:
+        port = DockerContainers(Engines({"edge-1": Engine(environment="dev", **gate.site)}, tmp_path))
+        gate.cut("POST .*/stop")
+        with pytest.raises(OutcomeUnknownError):
+            port.stop("edge-1", "told-once", 0)
+        assert sum("/stop" in call for call in gate.calls) == 1
+        port.close()
 
 
 def test_what_answers_must_be_an_engine(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import sys
 from collections.abc import Mapping
 
@@ -42,6 +43,8 @@ def cli(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         # structlog would load it where a tool has installed it, for tracebacks in a terminal; ours are JSON
         sys.modules["rich"] = None  # type: ignore[assignment]  # Python's way to say that it is not there
+        # aiohttp's lists of signals in Python: in C++ they bring 1 MiB of its library along
+        os.environ.setdefault("FROZENLIST_NO_EXTENSIONS", "1")
         from bot.server import serve  # noqa: PLC0415  see COMMANDS
         from config.settings import BotSettings, read_settings  # noqa: PLC0415
 

@@ -162,7 +162,8 @@ class Intake:
         self.refuse_secrets(incoming.text)
         parsed, purpose, person = self._parse(incoming)
         command = unparse(parsed)
-        self.refuse_secrets(command)
+        if command != f"{incoming.noun} {incoming.text}".strip():  # else it is what was looked at already
+            self.refuse_secrets(command)
         about = None
         if person:
             await asyncio.to_thread(self._charge, incoming, actor)  # before Slack is asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Iterator
 
@@ -83,6 +84,8 @@ async def serve(settings: BotSettings, command_of: CommandOf = deploy_command) -
         intake.rejections,
     )
     background = _begin_keeping(installation, intake, directory)
+    gc.collect()
+    gc.freeze()  # what stays is not looked through again and again
     log.info("ready", mode=settings.slack_mode, port=settings.http_port)
     try:
         await _listen(ingress, settings)

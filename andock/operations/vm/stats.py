@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from statistics import fmean
 
 from pydantic import Field
 
@@ -117,7 +116,7 @@ def _cell(values: dict[datetime, float], at: datetime) -> str:
 def _row(series: Series) -> tuple[str, ...]:
     numbers = [value for _, value in series.points]
     at, highest = max(series.points, key=lambda point: point[1])
-    said = (f"{number:.1f} {series.unit}" for number in (numbers[-1], fmean(numbers), highest))
+    said = (f"{number:.1f} {series.unit}" for number in (numbers[-1], math.fsum(numbers) / len(numbers), highest))
     return (series.name, *said, f"{at:%m-%d %H:%M}")
 
 

@@ -116,7 +116,8 @@ def _cell(values: dict[datetime, float], at: datetime) -> str:
 def _row(series: Series) -> tuple[str, ...]:
     numbers = [value for _, value in series.points]
     at, highest = max(series.points, key=lambda point: point[1])
-    said = (f"{number:.1f} {series.unit}" for number in (numbers[-1], math.fsum(numbers) / len(numbers), highest))
+    mean = math.fsum(numbers) / len(numbers)
+    said = (f"{number:.1f} {series.unit}" for number in (numbers[-1], mean, highest))
     return (series.name, *said, f"{at:%m-%d %H:%M}")
 
 

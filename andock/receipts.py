@@ -68,8 +68,13 @@ class Receipts:
 
     def silent(self, stream: str) -> bool:
         """Whether something waits on the stream for longer than a recorder that lives would let it."""
-        newest = cast("list[Answer]", self._ledger.redis.xrevrange(self.stream, count=1))
-        receipt = self._open(newest[0][1]) if newest else None
+        looks = self._ledger.redis.pipeline(transaction=False)
+        looks.xrevrange(self.stream, count=1)
+        looks.xrevrange(stream, count=1)
+        receipts, records = cast("list[list[Answer]]", looks.execute())
+        receipt = self._open(receipts[0][1]) if receipts else None
+        if receipt is not None and records and place_of(records[0][0].decode()) <= place_of(receipt.entry):
+            return False
         since = f"({receipt.entry}" if receipt is not None else "-"
         waiting = cast("list[Answer]", self._ledger.redis.xrange(stream, min=since, count=1))
         return bool(waiting) and time.time() - place_of(waiting[0][0].decode())[0] / 1000 > SILENCE

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from andock.audit import Journal
+from andock.audit import AuditRecord, Event, Journal
 from andock.inventory import Inventory
 from andock.leases import Leases
 from andock.memberships import Roster
@@ -30,6 +30,7 @@ from config.sites import Sites, Vcenter
 from workers.horse import HorseWorker, make_worker
 from workers.jobs import Performer, install
 from workers.own import EngineSurroundings, find_own
+from workers.standby import Call
 
 log = structlog.get_logger()
 OpenPorts = Callable[[Watch], AbstractContextManager[Ports]]
@@ -73,13 +74,19 @@ def prepare_worker(
     # RQ blocks on its queue for longer than our other clients may wait for an answer
     redis = connect(settings.redis_url.get_secret_value(), timeout=None)
     refresh()
+
+    def warm_up(call: Call) -> None:
+        prepared.warm_up(lambda: call.came)
+        if not call.came:
+            rehearse_record(runner.journal)
+
     signal.signal(signal.SIGHUP, lambda _signum, _frame: installation.policy.look_soon())
     return make_worker(
         redis,
         queue,
         refresh,
         Rejections(runner.journal).teller(Kind.JOB),
-        warm_up=lambda call: prepared.warm_up(lambda: call.came),
+        warm_up=warm_up,
         clients=(installation.ledger.redis,),
     )
 
@@ -101,6 +108,13 @@ def make_runner(installation: Installation, signer: Signer) -> Runner:
         instance=instance,
         announce=installation.sites.announce,
     )
+
+
+def rehearse_record(journal: Journal) -> None:
+    """Seal a record, open it and look for the recorder's word, to no effect: see decision 17."""
+    sealed = journal.seal(AuditRecord(event=Event.DECIDED))
+    journal.verifier.open(sealed, AuditRecord, by="worker")
+    journal.is_silent()
 
 
 def _make_surroundings(installation: Installation, settings: Settings, own: Protection) -> EngineSurroundings:
@@ -142,7 +156,7 @@ def read_own_secrets(sites: Sites, pool: str, base: Path) -> Iterator[str]:
 def _prepare_vsphere(installation: Installation, settings: Settings, names: list[str]) -> Prepared:
     from workers.charts import MatplotlibCharts  # noqa: PLC0415
     from workers.vcenters import open_vcenters, tags_decide  # noqa: PLC0415  a Docker worker never reads vCenter's secrets
-    from workers.vsphere import PyVmomiVSphere, VcenterTrace  # noqa: PLC0415
+    from workers.vsphere import PyVmomiVSphere, VcenterTrace, rehearse  # noqa: PLC0415
 
     sessions = open_vcenters(installation, settings, names)
     index = Inventory(installation.ledger)
@@ -162,7 +176,7 @@ def _prepare_vsphere(installation: Installation, settings: Settings, names: list
         sessions.prepare()
         return sessions.edition
 
-    return Prepared(open_ports, before_fork, sessions.warm_up)
+    return Prepared(open_ports, before_fork, lambda enough: sessions.warm_up(enough, rehearse))
 
 
 def _prepare_docker(installation: Installation, settings: Settings, names: list[str]) -> Prepared:

@@ -3,6 +3,7 @@
 from workers.vsphere.alarm_watch import AlarmWatcher
 from workers.vsphere.client import PyVmomiVSphere
 from workers.vsphere.event_watch import EventWatcher
+from workers.vsphere.rehearsal import rehearse
 from workers.vsphere.session import Sessions
 from workers.vsphere.tagging import NoTagsError, TagService, read_tags
 from workers.vsphere.trace import VcenterTrace
@@ -19,5 +20,6 @@ __all__ = [
     "TagService",
     "VcenterTrace",
     "read_tags",
+    "rehearse",
     "watch",
 ]

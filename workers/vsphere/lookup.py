@@ -12,7 +12,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from andock.errors import BackendError
-from andock.inventory import Inventory
+from andock.inventory import Aged, Inventory
 from andock.ports.vsphere import Vm, VmName, VmRow
 from workers.vsphere import inventory
 from workers.vsphere.mirror import Labels
@@ -49,6 +49,12 @@ class _Known:
 
     labels: Labels
     ages: Mapping[str, float]
+
+
+def _borne(found: Aged) -> _Known:
+    """The tags of what the index found."""
+    ages = {} if found.tags_age is None else dict.fromkeys((row.id for row in found.rows), found.tags_age)
+    return _Known({row.id: row.labels for row in found.rows}, ages)
 
 
 class ReadTags(Protocol):
@@ -99,9 +105,11 @@ class Lookup:
         """
         believed = not fresh or "/" in name or _ID.fullmatch(name)
         known = self._look(lambda index: index.named(session.site, name)) if believed else None
-        found = self._read_called(session, name, [row.id for row in known.rows] if known else [])
-        if found:
-            return found
+        if known is not None:
+            labels = None if session.site in self._by_tags else _borne(known)
+            found = self._read_called(session, name, [row.id for row in known.rows], labels)
+            if found:
+                return found
         return self._read_called(session, name, [vm.id for vm in self._scan(session) if vm.is_called(name)])
 
     def called_now(self, session: Session) -> tuple[VmName, ...]:
@@ -122,14 +130,18 @@ class Lookup:
 
     def read_many(self, session: Session, vms: Sequence[str]) -> tuple[Vm, ...]:
         """Those of these VMs that are still there, in full, in this order."""
+        return self._read_known(session, vms, self._labels_of(session.site, vms))
+
+    def _read_known(self, session: Session, vms: Sequence[str], known: _Known) -> tuple[Vm, ...]:
         vcenter = self._sessions.vcenter(session.site)
-        known = self._labels_of(session.site, vms)
         found = session.read(lambda session: inventory.read_vms(session, vcenter, vms, known.labels))
         return tuple(replace(vm, tags_age=known.ages.get(vm.id)) for vm in found)
 
-    def _read_called(self, session: Session, name: str, ids: Sequence[str]) -> tuple[Vm, ...]:
-        """Those of these VMs that are called so now."""
-        found = self.read_many(session, ids)
+    def _read_called(
+        self, session: Session, name: str, ids: Sequence[str], known: _Known | None = None
+    ) -> tuple[Vm, ...]:
+        """Those of these VMs that are called so now; `known` are their tags, if they were read just now."""
+        found = self._read_known(session, ids, known or self._labels_of(session.site, ids))
         return tuple(vm for vm in found if inventory.Named(vm.id, vm.name, vm.path).is_called(name))
 
     def _scan(self, session: Session) -> tuple[inventory.Named, ...]:
@@ -156,10 +168,7 @@ class Lookup:
                 self._read_tags(site, lambda service: service.tags_of(ids)), dict.fromkeys(ids, 0.0)
             )
         known = self._look(lambda index: index.borne(site, ids)) if ids else None
-        if known is None:
-            return _Known({}, {})
-        ages = {} if known.tags_age is None else dict.fromkeys((row.id for row in known.rows), known.tags_age)
-        return _Known({row.id: row.labels for row in known.rows}, ages)
+        return _Known({}, {}) if known is None else _borne(known)
 
     def _read_all_labels(self, site: str) -> Labels | None:
         """The tags of all VMs; None where they are not known and decide nothing."""

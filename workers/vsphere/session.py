@@ -152,16 +152,18 @@ class Sessions:
         spare.patience.heed(watch)
         return spare
 
-    def warm_up(self, enough: Callable[[], bool]) -> None:
+    def warm_up(self, enough: Callable[[], bool], rehearse: Callable[[Session, Vcenter], None]) -> None:
         """In a horse that has no job yet: connect to the vCenters that answered its parent, until `enough`.
 
-        Raises pyVmomi's own errors.
+        The first session is given to `rehearse` before that. Raises pyVmomi's own errors.
         """
         for site, slot in self._slots.items():
             if enough():
                 return
             if slot.login is not None and slot.failure is None:
                 session = Session(slot)
+                if not self._spare:
+                    rehearse(session, slot.account.vcenter)
                 session.connect()
                 self._spare[site] = session
 

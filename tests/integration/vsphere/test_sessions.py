@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import socket
 import time
+from typing import Any
 
 import pytest
 
 from andock.errors import BackendUnavailableError, DeadlineError
+from andock.ports.vsphere import Vm
 from sandbox.vcenter import Vcenter as Simulator
 from tests.fakes.vsphere import TinyWatch
 from tests.integration.vsphere.conftest import SITE
-from workers.vsphere import Sessions, inventory
+from workers.vsphere import Sessions, inventory, rehearse
 from workers.vsphere.connection import VcenterConnection
 
 
@@ -65,7 +67,7 @@ def test_a_job_speaks_on_the_connection_that_was_opened_before_it_came(
     simulator: Simulator, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sessions.ensure(SITE)
-    sessions.warm_up(lambda: False)
+    sessions.warm_up(lambda: False, rehearse)
     opened: list[object] = []
     connect = VcenterConnection.connect
     monkeypatch.setattr(VcenterConnection, "connect", lambda self: (opened.append(self), connect(self)))
@@ -76,11 +78,34 @@ def test_a_job_speaks_on_the_connection_that_was_opened_before_it_came(
     assert len(opened) == 1
 
 
+def test_a_rehearsal_reads_a_machine_that_is_nowhere_and_sends_nothing(
+    simulator: Simulator, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Vm] = []
+    read_vms = inventory.read_vms
+
+    def noted(*what: Any) -> tuple[Vm, ...]:
+        read.extend(read_vms(*what))
+        return tuple(read)
+
+    monkeypatch.setattr("workers.vsphere.rehearsal.read_vms", noted)
+    sessions.ensure(SITE)
+    simulator.control.calls()
+
+    sessions.warm_up(lambda: False, rehearse)
+
+    assert [(vm.name, vm.host, vm.power.value, vm.memory_mb) for vm in read] == [
+        ("rehearsal", "rehearsal", "on", 1024)
+    ]
+    assert simulator.control.calls() == {}
+    assert do_job(simulator, sessions) == {}
+
+
 def test_the_deadline_of_a_job_holds_on_a_connection_that_is_older(
     simulator: Simulator, sessions: Sessions
 ) -> None:
     sessions.ensure(SITE)
-    sessions.warm_up(lambda: False)
+    sessions.warm_up(lambda: False, rehearse)
 
     job = sessions.open(SITE, TinyWatch(0.0))
 
@@ -90,9 +115,9 @@ def test_the_deadline_of_a_job_holds_on_a_connection_that_is_older(
 
 
 def test_a_vcenter_that_is_away_is_not_waited_for_before_there_is_a_job(sessions: Sessions) -> None:
-    sessions.warm_up(lambda: False)  # nobody has logged in
+    sessions.warm_up(lambda: False, rehearse)  # nobody has logged in
     sessions.ensure(SITE)
-    sessions.warm_up(lambda: True)  # there is a job already
+    sessions.warm_up(lambda: True, rehearse)  # there is a job already
 
     assert sessions._spare == {}
 
@@ -115,7 +140,7 @@ def test_a_vcenter_that_has_fallen_silent_since_a_connection_was_opened_ahead_is
 ) -> None:
     monkeypatch.setattr("workers.vsphere.connection.TRUSTED_FOR", 0.0)
     sessions.ensure(SITE)
-    sessions.warm_up(lambda: False)
+    sessions.warm_up(lambda: False, rehearse)
     simulator.hang()
     try:
         job, began = sessions.open(SITE), time.monotonic()
@@ -132,7 +157,7 @@ def test_a_connection_that_was_opened_ahead_and_closed_over_there_is_opened_anew
 ) -> None:
     monkeypatch.setattr("workers.vsphere.connection.TRUSTED_FOR", 0.0)
     sessions.ensure(SITE)
-    sessions.warm_up(lambda: False)
+    sessions.warm_up(lambda: False, rehearse)
     sessions._spare[SITE].stub.pool[0][0].sock.shutdown(socket.SHUT_RDWR)
 
     assert do_job(simulator, sessions) == {}

@@ -32,7 +32,6 @@ log = structlog.get_logger()
 TURN = 0.1  # seconds between two looks of the one who stands by
 IDLE = 0.5  # seconds until Redis is tried again
 BLOCK = 1_000  # ms that one read waits; a client gives up on its socket after 2 s
-GATHER = 0.003  # seconds in which records gather behind a group, so that one fsync and one receipt cover more
 GROUP = 500  # entries that one fsync covers at most
 LOOK_BACK = 60_000  # ms that are read again when Redis was away: after a failover its clock may be behind
 SEARCHED = 30 * 86_400.0  # seconds that entries stay on the stream after they were recorded
@@ -114,7 +113,6 @@ class Recording:
         self._reach = self._place  # the furthest of all that was read
         self._said = ""  # the reach that was confirmed
         self._looks_back = True
-        self._is_busy = False  # something was there at the last turn
         for line in read_recent(folder, time.time() - ENDED_FOR):
             self._admission.recall_end(line)
         lines = list(read_recent(folder, came_at(self._place) - REMEMBERED))
@@ -154,10 +152,7 @@ class Recording:
 
     def take_turn(self) -> None:
         """Record what is there, or wait for something for a second."""
-        if self._is_busy:
-            time.sleep(GATHER)
         entries = self._read()
-        self._is_busy = bool(entries)
         now = time.time()
         judged = [self._judge(entry.decode(), fields, now) for entry, fields in entries]
         self._commit([one for one in judged if one is not None], now)

@@ -85,9 +85,10 @@ def read_vms(
     """These VMs in full, in this order: two calls however many. Those that are gone are left out."""
     if not ids:
         return ()
-    start = [refer(vim.VirtualMachine, vm, session.stub) for vm in ids]
+    first, *others = ids
     wanted = {vim.VirtualMachine: _FULL, **PLACES, vim.Datastore: ("name",)}
-    known = _merge(stream(session, specify(start, FROM_VM, wanted)))
+    specification = specify([refer(vim.VirtualMachine, first, session.stub)], FROM_VM, wanted)
+    known = _merge(stream(session, specification, also=others))
     found = [known[vm] for vm in ids if vm in known]
     related = _read_related(session, found)
     return tuple(

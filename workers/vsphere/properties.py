@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from xml.sax.saxutils import escape
 
 from pyVmomi import vim, vmodl
 
 from workers.vsphere.faults import VENDOR_ERRORS
 from workers.vsphere.references import id_of, refer
 from workers.vsphere.session import Session
-from workers.vsphere.soap import call
+from workers.vsphere.soap import call, serialize
 from workers.vsphere.stream import Sighting, read_pages
 
 _PAGE = 60.0  # seconds for one page of an answer
+_ASKED = re.compile(rb"(?P<begin><objectSet><obj [^>]*>)[^<]*(?P<end></obj>.*</objectSet>)", re.DOTALL)
 Collector: Any = vmodl.query.PropertyCollector  # its parts have untyped constructors
 
 
@@ -81,20 +84,33 @@ def specify(
     return Collector.FilterSpec(objectSet=objects, propSet=properties, reportMissingObjectsInResults=True)
 
 
-def stream(session: Session, specification: Any) -> Iterator[Sighting]:
+def stream(session: Session, specification: Any, *, also: Sequence[str] = ()) -> Iterator[Sighting]:
     """What the collector has to say, page by page, while it arrives: for answers about thousands.
 
-    To be used up inside `Session.read`, as `collect`. An object that two ways lead to may come twice.
+    To be used up inside `Session.read`, as `collect`. An object that two ways lead to may come twice. `also`
+    are ids of more objects, asked about just as the one at which the specification starts.
     """
 
     def ask(token: str) -> Iterator[bytes]:
-        within = min(_PAGE, session.patience.left())
+        stub, subject = session.stub, session.retriever
         if token:
-            return call(session.stub, session.retriever, "ContinueRetrievePropertiesEx", token, within=within)
-        what = ([specification], Collector.RetrieveOptions())
-        return call(session.stub, session.retriever, "RetrievePropertiesEx", *what, within=within)
+            body = serialize(stub, subject, "ContinueRetrievePropertiesEx", token)
+        else:
+            what = ([specification], Collector.RetrieveOptions())
+            body = _ask_also(serialize(stub, subject, "RetrievePropertiesEx", *what), also)
+        return call(stub, body, within=min(_PAGE, session.patience.left()))
 
     return read_pages(ask)
+
+
+def _ask_also(body: bytes, ids: Sequence[str]) -> bytes:
+    """The question with more objects in it: pyVmomi would write out the ways anew for each, 0.2 ms a time."""
+    asked = _ASKED.search(body)
+    if asked is None or not ids:
+        return body
+    begin, end = asked["begin"], asked["end"]
+    more = b"".join(b"%b%b%b" % (begin, escape(one).encode(), end) for one in ids)
+    return body[: asked.end()] + more + body[asked.end() :]
 
 
 @contextmanager

@@ -15,22 +15,28 @@ _PIECE = 1 << 16  # bytes
 _LONGEST_FAULT = 1 << 20  # bytes
 
 
-def call(stub: SoapStubAdapter, subject: Any, method: str, *arguments: Any, within: float) -> Iterator[bytes]:
-    """Make a call on a managed object and give the answer's bytes; faults are raised as pyVmomi raises them.
+def serialize(stub: SoapStubAdapter, subject: Any, method: str, *arguments: Any) -> bytes:
+    """A call of this method on a managed object, as it goes over the wire.
+
+    `arguments` are all of them, in the order of the API; None for what is left out.
+    """
+    info = subject._GetMethodInfo(method)  # noqa: SLF001  pyVmomi's only way to its own serializer
+    body: bytes = stub.SerializeRequest(subject, info, arguments)  # type: ignore[no-untyped-call]  # pyVmomi
+    return body
+
+
+def call(stub: SoapStubAdapter, body: bytes, *, within: float) -> Iterator[bytes]:
+    """Make a call and give the answer's bytes; faults are raised as pyVmomi raises them.
 
     Args:
         stub: whose connection and session are used. The connection goes back to it when all is read.
-        subject: the managed object.
-        method: the method's name on the wire.
-        arguments: all of them, in the order of the API; None for what is left out.
+        body: what `serialize` gave.
         within: seconds for the whole answer. Between two of its bytes never more than ANSWER_WITHIN pass.
 
     Raises:
         one of `workers.vsphere.faults.VENDOR_ERRORS`.
     """
     deadline = time.monotonic() + within
-    info = subject._GetMethodInfo(method)  # noqa: SLF001  pyVmomi's only way to its own serializer
-    body = stub.SerializeRequest(subject, info, arguments)  # type: ignore[no-untyped-call]  # pyVmomi
     connection = stub.GetConnection()  # type: ignore[no-untyped-call]  # pyVmomi
     is_read = False
     try:

@@ -21,7 +21,7 @@ from workers.vsphere.inventory import ROWS
 from workers.vsphere.mirror import Labels, Mirror
 from workers.vsphere.properties import IN_VIEW, Collector, specify, view_all
 from workers.vsphere.session import REFUSED_FOR, Session, Sessions
-from workers.vsphere.soap import call
+from workers.vsphere.soap import call, serialize
 from workers.vsphere.stream import AnswerReader
 from workers.vsphere.tagging import NoTagsError, TagService, read_tags
 
@@ -201,11 +201,9 @@ class _News:
 def _listen(session: Session, version: str, mirror: Mirror) -> _News:
     """Wait for news and let the mirror take them."""
     options = Collector.WaitOptions(maxWaitSeconds=WAIT, maxObjectUpdates=ONCE)
-    asked = (version, options)
+    asked = serialize(session.stub, session.collector, "WaitForUpdatesEx", version, options)
     reader, at = AnswerReader(), 0.0
-    for piece in call(
-        session.stub, session.collector, "WaitForUpdatesEx", *asked, within=WAIT + ANSWER_WITHIN
-    ):
+    for piece in call(session.stub, asked, within=WAIT + ANSWER_WITHIN):
         at = at or time.monotonic()
         for seen in reader.feed(piece):
             mirror.take(seen)

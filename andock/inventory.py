@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from redis.client import Pipeline
 
 from andock.ledger import Ledger
 from andock.ports.vsphere import PowerState, VmRow
@@ -74,37 +75,49 @@ class Inventory:
 
     def age(self, site: str) -> float | None:
         """How many seconds old the index of this site is."""
-        found = self._run("look", site, "none")
+        found = self._run(site, "none")
         return None if found is None else found.age
 
     def named(self, site: str, name: str) -> Aged | None:
         """The VMs with this name, inventory path or id; names compare without case."""
-        return self._run("look", site, "named", fold(name), name)
+        return self._run(site, "named", fold(name), name)
 
     def borne(self, site: str, ids: Sequence[str]) -> Aged | None:
         """The VMs with these ids, in this order; those that it does not know are left out."""
-        return self._run("look", site, "borne", *ids)
+        return self._run(site, "borne", *ids)
 
     def starting(self, site: str, prefix: str, *, most: int) -> Aged | None:
         """The first VMs whose name begins so, by name."""
-        return self._run("look", site, "starting", fold(prefix), most)
+        return self._run(site, "starting", fold(prefix), most)
 
     def rows(self, site: str) -> Aged | None:
         """All VMs of the site, in no order."""
-        return self._run("look", site, "all")
+        keys = keys_of(self._ledger, site)
+        looks = self._ledger.redis.pipeline()
+        self._look(keys, "none", within=looks)
+        looks.hvals(keys.rows)  # not by the script: Lua would copy every row
+        answer, rows = looks.execute()
+        return self._tell(site, answer, b"[%b]" % b",".join(rows))
 
     def names(self, site: str) -> tuple[str, ...] | None:
         """The names of all VMs of the site."""
         found = self.rows(site)
         return None if found is None else tuple(row.name for row in found.rows)
 
-    def _run(self, script: str, site: str, *args: str | int) -> Aged | None:
-        keys = keys_of(self._ledger, site)
-        answer = self._ledger.scripts.run(script, (keys.meta, *keys.contents), FORMAT, STALE, *args)
+    def _run(self, site: str, *args: str | int) -> Aged | None:
+        answer = self._look(keys_of(self._ledger, site), *args)
+        return self._tell(site, answer, answer[-1] if answer else b"")
+
+    def _look(self, keys: IndexKeys, *args: str | int, within: Pipeline | None = None) -> Any:
+        script = self._ledger.scripts.run
+        return script("look", (keys.meta, *keys.contents), FORMAT, STALE, *args, within=within)
+
+    def _tell(self, site: str, answer: Sequence[Any], rows: bytes) -> Aged | None:
+        """What the script and the rows say; nothing where they say nothing."""
         if not answer:
             return None
-        age, tags_age, rows = answer
-        # one text for all rows: ten thousand answers would take Redis' client longer than all the rest
+        age, tags_age, _ = answer
+        # one text for all rows: ten thousand texts would take longer to read
         try:
             with _collecting_later():
                 read = tuple(_read(site, json.loads(rows)))

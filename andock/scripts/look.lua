@@ -1,6 +1,6 @@
 -- Reads the inventory index of one site.
 -- KEYS: meta, rows, names, paths
--- ARGV: format, stale after ms, then 'none' | 'all' | 'named', folded, id | 'starting', folded, most | 'borne', id, id ...
+-- ARGV: format, stale after ms, then 'none' | 'named', folded, id | 'starting', folded, most | 'borne', id, id ...
 -- Returns {age ms, age of the tags in ms or -1 when they are not known, JSON array of rows}, or nothing when it is missing, stale or of another format.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -21,9 +21,7 @@ local function collect(key, low, high, most)
     end
   end
 end
-if ARGV[3] == 'all' then
-  rows = redis.call('HVALS', KEYS[2])
-elseif ARGV[3] == 'named' then
+if ARGV[3] == 'named' then
   seen[ARGV[5]] = true
   ids[1] = ARGV[5]
   collect(KEYS[3], '[' .. ARGV[4] .. '\0', '(' .. ARGV[4] .. '\1', -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import sys
@@ -141,6 +142,8 @@ def _list(lab: Lab, vcenter: Vcenter) -> list[Row]:
 def _look_up(lab: Lab, watched: Watched) -> list[Row]:
     """Single machines by name, prefix and id, and filters over all of them."""
     index, rows = watched.index, watched.rows
+    gc.collect()
+    gc.freeze()  # as the supervisor does before it forks workers: Python looks through none of that again
     sample = rows[:: max(1, len(rows) // lab.effort.commands)]
     looks: dict[str, list[float]] = {"name": [], "prefix": [], "id": []}
     for row in sample:

@@ -48,7 +48,7 @@ class Prepared:
 
     open_ports: OpenPorts
     before_fork: Callable[[], object]
-    warm_up: Callable[[Callable[[], bool]], None] = lambda _enough: None
+    warm_up: Callable[[Callable[[], bool]], None]
 
 
 def prepare_worker(
@@ -206,4 +206,4 @@ def _prepare_docker(installation: Installation, settings: Settings, names: list[
         finally:
             containers.close()
 
-    return Prepared(open_ports, before_fork)
+    return Prepared(open_ports, before_fork, engines.warm_up)

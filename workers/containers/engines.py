@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from workers.containers.faults import reading
 from workers.containers.tunnels import CONNECT_SECONDS, Tunnel
 
 OLDEST_API = "1.40"  # of 2019; older ones lack what is asked of them here
+TRUSTED_FOR = 1.0  # seconds in which a connection that was opened ahead is believed to be alive
+_LOCAL = "unix://"
 READ_SECONDS = 30  # for every other answer; a stop's or restart's grace comes on top
 
 
@@ -35,6 +39,7 @@ class EngineClient(docker.APIClient):
     """
 
     folder: str | None = None  # where it keeps its images, once it was asked
+    ahead_since = 0.0  # when it was connected, monotonic, if there was no job for it yet
 
     def __init__(self, url: str, tls: docker.tls.TLSConfig | None) -> None:
         super().__init__(base_url=url, version=None, timeout=READ_SECONDS, tls=tls or False)
@@ -54,11 +59,16 @@ class EngineClient(docker.APIClient):
                 raise
         return super().request(method, url, *args, **kwargs)
 
+    def hear(self) -> requests.Response:
+        """Its answer to a ping; known within CONNECT_SECONDS. Raises requests' errors."""
+        response = self.get(f"{self.base_url}/_ping", timeout=CONNECT_SECONDS)
+        response.raise_for_status()
+        return response
+
     def _retrieve_server_version(self) -> str:
         # The SDK's constructor calls this, before anything else goes over the wire.
         self.trust_env = False
-        response = self.get(f"{self.base_url}/_ping", timeout=CONNECT_SECONDS)
-        response.raise_for_status()
+        response = self.hear()
         offered = response.headers.get("Api-Version", "")
         if not re.fullmatch(r"\d+\.\d+", offered):
             raise docker.errors.DockerException("what answers there is no Docker engine")
@@ -151,9 +161,35 @@ class Engines:
         """
         engine = self.engine(name)
         client = self._clients.get((os.getpid(), name))
+        if client is not None and not self._still_there(client):
+            self.forget(name)
+            client = None
         if client is None:
             client = self._clients[os.getpid(), name] = self._connect(name, engine)
         return client
+
+    def warm_up(self, enough: Callable[[], bool]) -> None:
+        """In a horse that has no job yet: connect to the engines behind local sockets, until `enough`.
+
+        Others would be asked by each worker for each job that is about another engine.
+        """
+        for name, engine in self._engines.items():
+            if enough():
+                return
+            if engine.url.startswith(_LOCAL):
+                with contextlib.suppress(BackendUnavailableError):  # told by the job that needs it
+                    self.client(name).ahead_since = time.monotonic()
+
+    def _still_there(self, client: EngineClient) -> bool:
+        """Whether an engine that was connected to before there was a job answers now, as a new one would."""
+        since, client.ahead_since = client.ahead_since, 0.0
+        if not since or time.monotonic() - since < TRUSTED_FOR:
+            return True
+        try:
+            client.hear()
+        except (requests.RequestException, OSError):
+            return False
+        return True
 
     def forget(self, name: str) -> None:
         """Close one connection, so that the next call finds out quickly whether the engine is still there."""

@@ -179,6 +179,40 @@ def test_a_connection_is_kept_for_the_job_and_not_beyond(engine: SandboxEngine, 
     engines.close()
 
 
+def test_a_job_speaks_on_the_connection_that_was_opened_before_it_came(
+    engine: SandboxEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines = Engines({"edge-1": Engine(url=engine.url, environment="dev"), "tcp": tcp(1)}, tmp_path)
+    engines.warm_up(lambda: True)  # there is a job already
+    assert engines._clients == {}
+
+    engines.warm_up(lambda: False)
+    ahead = list(engines._clients.values())
+    monkeypatch.setattr(engines, "_connect", None)
+
+    assert [engines.client("edge-1")] == ahead
+    engines.close()
+
+
+def test_an_engine_that_has_fallen_silent_since_it_was_connected_to_is_soon_said_to_be_away(
+    engine: SandboxEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.containers.engines.TRUSTED_FOR", 0.0)
+    monkeypatch.setattr("workers.containers.engines.CONNECT_SECONDS", 0.5)
+    engines = Engines({"edge-1": Engine(url=engine.url, environment="dev")}, tmp_path)
+    engines.warm_up(lambda: False)
+    engine.pause()
+    try:
+        began = time.monotonic()
+        with pytest.raises(BackendUnavailableError, match="no answer in time"):
+            engines.client("edge-1")
+        assert time.monotonic() - began < 3
+    finally:
+        engine.resume()
+    assert engines.client("edge-1").ping()
+    engines.close()
+
+
 def test_a_connection_never_crosses_a_fork(engine: SandboxEngine, tmp_path: Path) -> None:
     engines = Engines({"edge-1": Engine(url=engine.url, environment="dev")}, tmp_path)
     parents = engines.client("edge-1")

@@ -146,7 +146,7 @@ def _health(status: str) -> str:
 
 
 def _environment(engine: Engine, labels: Mapping[str, str]) -> str:
-    return engine.environment_of(path="", labels=[f"{key}={value}" for key, value in labels.items()])
+    return engine.environment_of(path="", labels=(f"{key}={value}" for key, value in labels.items()))
 
 
 def _status(state: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeVar, get_origin
 
 from andock.operation import Plan, Value
@@ -24,13 +24,16 @@ def clean(value: V, redactor: Redactor) -> V:
     if found:
         value = _hide(value, redactor)
     if isinstance(value, Plan):
-        _refuse_secret(value, redactor)
+        _refuse_secret(value, redactor, texts=_texts(value) if found else ())
     return value
 
 
-def _refuse_secret(plan: Plan, redactor: Redactor) -> None:
-    # as JSON too, where an argument stands beside its name
-    left = {kind for text in (*_texts(plan), plan.model_dump_json()) for kind in redactor.find(text)}
+def _refuse_secret(plan: Plan, redactor: Redactor, *, texts: Iterable[str]) -> None:
+    """Raise SecretInPlanError if one is in these texts of the plan, or in it as JSON.
+
+    There an argument stands beside its name.
+    """
+    left = {kind for text in (*texts, plan.model_dump_json()) for kind in redactor.find(text)}
     if left:
         raise SecretInPlanError(sorted(left))
 

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import cache
 
 from andock.attempt import Attempt, Undisturbed
 from andock.board import board_of
@@ -20,6 +19,7 @@ from andock.operation import Change, Mark, Params, Phase, Plan, Reader, Step, Wr
 from andock.tracing import StepTrace
 
 LOOK = 0.25  # seconds between two looks at the cancel flag and the deadline while steps are under way
+AT_ONCE = 0.05  # seconds in which steps count as begun at the same time
 TELL = 0.5  # seconds between two tellings of how far the steps under way are
 _NAMED = 3  # of several steps under way, so many are named
 _CANCELLED = {Changed.NOTHING: Phase.NOT_DONE, Changed.PARTLY: Phase.DONE, Changed.UNKNOWN: Phase.UNKNOWN}
@@ -79,10 +79,10 @@ class Crew:
                 self._take(waiting.popleft())
             return
         running: set[Future[None]] = set()
+        asked = _for_a_moment(halted)
         with ThreadPoolExecutor(width, thread_name_prefix="step") as threads:
             try:
                 while True:
-                    asked = cache(halted)  # one look for all steps that are begun at the same time
                     while waiting and len(running) < width and self._may_begin(asked):
                         running.add(threads.submit(self._take, waiting.popleft()))
                     if not running:
@@ -201,6 +201,19 @@ class Crew:
         more = f" and {len(under_way) - _NAMED} more" if len(under_way) > _NAMED else ""
         text = f"{len(under_way)} at once: {', '.join(named)}{more}"
         return Progress(done=done, total=total, text=text, board=board)
+
+
+def _for_a_moment(halted: Callable[[], bool]) -> Callable[[], bool]:
+    """The answer, kept for AT_ONCE: of many steps that end together, each lets another begin."""
+    known, until = False, 0.0
+
+    def look() -> bool:
+        nonlocal known, until
+        if time.monotonic() >= until:
+            known, until = halted(), time.monotonic() + AT_ONCE
+        return known
+
+    return look
 
 
 @dataclass(frozen=True)

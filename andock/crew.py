@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from andock.attempt import Attempt, Undisturbed
@@ -18,8 +18,6 @@ from andock.messages import Progress
 from andock.operation import Change, Mark, Params, Phase, Plan, Reader, Step, Writer
 from andock.tracing import StepTrace
 
-LOOK = 0.25  # seconds between two looks at the cancel flag and the deadline while steps are under way
-AT_ONCE = 0.05  # seconds in which steps count as begun at the same time
 TELL = 0.5  # seconds between two tellings of how far the steps under way are
 _NAMED = 3  # of several steps under way, so many are named
 _CANCELLED = {Changed.NOTHING: Phase.NOT_DONE, Changed.PARTLY: Phase.DONE, Changed.UNKNOWN: Phase.UNKNOWN}
@@ -75,24 +73,25 @@ class Crew:
         waiting = deque(numbers)
         width = min(self._plan.at_once, len(waiting))
         if width == 1:
-            while waiting and self._may_begin(halted):
-                self._take(waiting.popleft())
+            self._take_some(waiting, halted)
             return
-        running: set[Future[None]] = set()
-        asked = _for_a_moment(halted)
         with ThreadPoolExecutor(width, thread_name_prefix="step") as threads:
+            takers = [threads.submit(self._take_some, waiting, halted) for _ in range(width)]
             try:
-                while True:
-                    while waiting and len(running) < width and self._may_begin(asked):
-                        running.add(threads.submit(self._take, waiting.popleft()))
-                    if not running:
-                        return
-                    ended, running = wait(running, timeout=LOOK, return_when=FIRST_COMPLETED)
-                    for one in ended:
-                        one.result()
+                for ended in as_completed(takers):
+                    ended.result()
             except BaseException:
                 self._abandoned.set()  # the next look of every step ends it
                 raise
+
+    def _take_some(self, waiting: deque[int], halted: Callable[[], bool]) -> None:
+        """In one of the threads: take steps as long as there are some, each after a look of its own."""
+        while waiting and not self._abandoned.is_set() and self._may_begin(halted):
+            try:
+                number = waiting.popleft()
+            except IndexError:
+                return  # another thread has taken the last one
+            self._take(number)
 
     def _may_begin(self, halted: Callable[[], bool]) -> bool:
         failures = self._checkpoints.failures(self._plan, self._forgiven)
@@ -201,19 +200,6 @@ class Crew:
         more = f" and {len(under_way) - _NAMED} more" if len(under_way) > _NAMED else ""
         text = f"{len(under_way)} at once: {', '.join(named)}{more}"
         return Progress(done=done, total=total, text=text, board=board)
-
-
-def _for_a_moment(halted: Callable[[], bool]) -> Callable[[], bool]:
-    """The answer, kept for AT_ONCE: of many steps that end together, each lets another begin."""
-    known, until = False, 0.0
-
-    def look() -> bool:
-        nonlocal known, until
-        if time.monotonic() >= until:
-            known, until = halted(), time.monotonic() + AT_ONCE
-        return known
-
-    return look
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ def cli(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         # structlog would load it where a tool has installed it, for tracebacks in a terminal; ours are JSON
         sys.modules["rich"] = None  # type: ignore[assignment]  # Python's way to say that it is not there
+        # redis-py's parser for long answers, of which the bot reads none
+        sys.modules["hiredis"] = None  # type: ignore[assignment]  # as above
         # aiohttp's lists of signals in Python: in C++ they bring 1 MiB of its library along
         os.environ.setdefault("FROZENLIST_NO_EXTENSIONS", "1")
         from bot.server import serve  # noqa: PLC0415  see COMMANDS

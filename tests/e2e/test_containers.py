@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import struct
@@ -10,6 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import docker
 import pytest
 
 from config.installation import connect
@@ -65,6 +67,15 @@ def await_written(installation: Installation, name: str) -> None:
     while {"Path": "/written", "Kind": 1} not in (installation.engine.api.call("GET", changes) or ()):
         assert time.monotonic() < deadline, "it has not written its lines"
         time.sleep(0.05)
+
+
+def await_logged(installation: Installation, name: str, last: str) -> None:
+    """Wait until its log ends with this line: the engine writes down what was written a moment later."""
+    deadline = time.monotonic() + 30
+    with contextlib.closing(docker.APIClient(base_url=installation.engine.api.url)) as client:
+        while client.logs(name, tail=1).decode().strip() != last:
+            assert time.monotonic() < deadline, f"its log does not end with {last}"
+            time.sleep(0.05)
 
 
 # --- reads ----------------------------------------------------------------------------------------------
@@ -173,9 +184,9 @@ def test_wait_says_how_it_ended(installation: Installation, chat: Chat, job: str
 def test_a_log_of_fifty_thousand_lines_is_shown_by_its_ends_and_whole_as_a_file(
     installation: Installation, chat: Chat, name: str
 ) -> None:
-    script = f"seq 50000 | sed 's/^/{name} /'; touch /written; sleep 300"
+    script = f"seq 50000 | sed 's/^/{name} /'; sleep 300"
     installation.engine.run_container(name, ["sh", "-c", script])
-    await_written(installation, name)
+    await_logged(installation, name, f"{name} 50000")
 
     said = chat.ask(f"/container logs {name} --tail 50000 --share").spoken
 
@@ -187,9 +198,9 @@ def test_a_log_of_fifty_thousand_lines_is_shown_by_its_ends_and_whole_as_a_file(
 
 
 def test_a_long_log_is_printed_whole_on_the_host(installation: Installation, name: str) -> None:
-    script = f"seq 3000 | sed 's/^/{name} /'; touch /written; sleep 300"
+    script = f"seq 3000 | sed 's/^/{name} /'; sleep 300"
     installation.engine.run_container(name, ["sh", "-c", script])
-    await_written(installation, name)
+    await_logged(installation, name, f"{name} 3000")
 
     code, out, _ = installation.run(f"container logs {name} --tail 5000")
 

@@ -32,7 +32,7 @@ _ENDS = ("info.state", "info.error")
 _FOLLOWED = (*_ENDS, "info.progress")
 # Seconds until a task's progress is followed too: each step of it ends a call, and many tasks at a time would
 # mostly say how far they are. One that ends sooner needs no percentage.
-_PROGRESS_AFTER = 4.0
+_PROGRESS_AFTER = 2.0
 
 
 def await_task(session: Session, task: TaskRef, watch: Watch) -> None:

@@ -85,7 +85,7 @@ class Crew:
                 raise
 
     def _take_some(self, waiting: deque[int], halted: Callable[[], bool]) -> None:
-        """In one of the threads: take steps as long as there are some, each after a look of its own."""
+        """Take steps as long as there are some, each after a look of its own; several threads may."""
         while waiting and not self._abandoned.is_set() and self._may_begin(halted):
             try:
                 number = waiting.popleft()

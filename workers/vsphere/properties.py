@@ -105,9 +105,11 @@ def stream(session: Session, specification: Any, *, also: Sequence[str] = ()) ->
 
 def _ask_also(body: bytes, ids: Sequence[str]) -> bytes:
     """The question with more objects in it: pyVmomi would write out the ways anew for each, 0.2 ms a time."""
-    asked = _ASKED.search(body)
-    if asked is None or not ids:
+    if not ids:
         return body
+    asked = _ASKED.search(body)
+    if asked is None:  # else the others would be left out as if they were gone
+        raise ValueError("the question names no object")
     begin, end = asked["begin"], asked["end"]
     more = b"".join(b"%b%b%b" % (begin, escape(one).encode(), end) for one in ids)
     return body[: asked.end()] + more + body[asked.end() :]

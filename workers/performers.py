@@ -78,7 +78,7 @@ def prepare_worker(
     def warm_up(call: Call) -> None:
         prepared.warm_up(lambda: call.came)
         if not call.came:
-            rehearse_record(runner.journal)
+            _rehearse_record(runner.journal)
 
     signal.signal(signal.SIGHUP, lambda _signum, _frame: installation.policy.look_soon())
     return make_worker(
@@ -110,7 +110,7 @@ def make_runner(installation: Installation, signer: Signer) -> Runner:
     )
 
 
-def rehearse_record(journal: Journal) -> None:
+def _rehearse_record(journal: Journal) -> None:
     """Seal a record, open it and look for the recorder's word, to no effect: see decision 17."""
     sealed = journal.seal(AuditRecord(event=Event.DECIDED))
     journal.verifier.open(sealed, AuditRecord, by="worker")

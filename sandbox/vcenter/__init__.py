@@ -23,8 +23,8 @@ __all__ = ["NEVER", "ControlError", "Inventory", "Rule", "Tags", "Vcenter", "VmS
 VARIABLE = "ANDOCK_SANDBOX_VCENTER_URL"
 USER = "andock@vsphere.local"
 READY = re.compile(r"^ready (\{.*\})$", re.MULTILINE)
-# Building the inventory of 10,000 machines takes 15 s.
-START_SECONDS = 180.0  # ten thousand machines have a folder each, and a disk may be slow to make them
+# Building the inventory of 10,000 machines takes 15 s, and over a minute where the disk makes folders slowly.
+START_SECONDS = 180.0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 from andock.ledger import Ledger
@@ -68,9 +68,9 @@ class Writer:
             self._store(bytes(self._buffer[:CHUNK]))
             del self._buffer[:CHUNK]
 
-    def write_line(self, line: str) -> None:
-        """Add a line of text without the secrets in it."""
-        if said := self._lines.feed(f"{line}\n"):
+    def write_lines(self, lines: Iterable[str]) -> None:
+        """Add lines of text without the secrets in them."""
+        if said := self._lines.feed("".join(f"{line}\n" for line in lines)):
             self.write(said.encode())
 
     def close(self) -> Kept:

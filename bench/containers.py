@@ -217,12 +217,13 @@ def _measure_log(lab: Lab, installation: Installation) -> list[Row]:
     _await_written(engine, chatty)
     workers = installation.part_pids("worker-docker", "rq", "read")
     figures: dict[str, float] = {}
-    answers: list[Answer] = []
     for name in (quiet, chatty):
         with Watch(workers).running() as watch:
-            command = f"container logs {name} --tail {LINES}"
-            answers = [hear(installation, command) for _ in range(lab.effort.questions)]
+            for _ in range(lab.effort.questions):
+                _hear_log(installation, name)
         figures[name] = watch.most
+    # once more without the watch, which takes a processor from what is timed
+    answers = [_hear_log(installation, chatty) for _ in range(lab.effort.questions)]
     for answer in answers:
         if f"{LINES} lines" not in answer.text:
             raise DisagreementError(f"not all {LINES} lines were read: {answer.text[:300]}")
@@ -241,6 +242,10 @@ def _measure_log(lab: Lab, installation: Installation) -> list[Row]:
             unit="ms",
         ),
     ]
+
+
+def _hear_log(installation: Installation, name: str) -> Answer:
+    return hear(installation, f"container logs {name} --tail {LINES}")
 
 
 def _await_written(engine: Engine, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,8 +23,8 @@ class Output(Protocol):
         """Add what is no text, such as a picture; where it grows too large its oldest part is left out."""
         ...
 
-    def write_line(self, line: str) -> None:
-        """Add a line of text, without its end; secrets in it are hidden before it is stored."""
+    def write_lines(self, lines: Iterable[str]) -> None:
+        """Add lines of text, without their ends; secrets in them are hidden before they are stored."""
         ...
 
     def close(self) -> Kept:

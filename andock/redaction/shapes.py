@@ -79,9 +79,9 @@ _VALUE_TAILS = {
 }
 _BASE64_TAIL = _run(r"[A-Za-z0-9+/=_-]|\r?\n(?=[A-Za-z0-9+/_-]{16})")
 _KEY_KINDS = ("", "RSA ", "EC ", "DSA ", "OPENSSH ", "ENCRYPTED ", "PGP ")
-_BASE64_KEYS = "|".join(
-    re.escape(text) for kind in _KEY_KINDS for text in base64_inside(f"-----BEGIN {kind}PRIVATE KEY".encode())
-)
+_BASE64_KEYS = [
+    text for kind in _KEY_KINDS for text in base64_inside(f"-----BEGIN {kind}PRIVATE KEY".encode())
+]
 
 # A head begins with a letter or sign of its own wherever it can: expressions that do are found fastest.
 SHAPES = (
@@ -99,7 +99,12 @@ SHAPES = (
         r"(?P<body>(?:\r?\n|\\r|\\n| ?(?=[A-Za-z0-9+/]{20})))",
         body=Tail(re.compile(r"(?:[^-]|-(?!----(?:BEGIN|END) ))*+"), most=16_384),
     ),
-    _shape("private key", f"(?:{_BASE64_KEYS})", _BASE64_TAIL),
+    _shape(
+        "private key",
+        f"(?:{'|'.join(map(re.escape, _BASE64_KEYS))})",
+        _BASE64_TAIL,
+        words=tuple({text[:8].casefold() for text in _BASE64_KEYS}),
+    ),
     _shape(
         "JSON web token",
         r"eyJ(?<![A-Za-z0-9]eyJ)[A-Za-z0-9_-]{5,800}\.[A-Za-z0-9_-]{8}",

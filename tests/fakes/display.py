@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from andock.ports.charts import Chart
@@ -32,8 +33,8 @@ class Sheet:
     def write(self, piece: bytes) -> None:
         self.written += piece
 
-    def write_line(self, line: str) -> None:
-        self.written += f"{line}\n".encode()
+    def write_lines(self, lines: Iterable[str]) -> None:
+        self.written += "".join(f"{line}\n" for line in lines).encode()
 
     def close(self) -> Kept:
         return Kept(self.id, len(self.written))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import struct
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -13,39 +14,60 @@ LONGEST_LINE = 256 * 1024  # bytes; what is behind them is dropped
 ABOVE = 120  # lines that are read before those that are shown: a private key may begin in them
 MOST_KEPT = 4 * 1024 * 1024  # characters of the lines that are held at once
 _LONG_ABOVE = 64 * 1024  # characters; no private key has as many
-_HEADER = 8  # stream number, three zeros, length of the frame in four bytes
+_HEADER = struct.Struct(">B3xI")  # stream number, three zeros, length of the frame
 # whole escape sequences first: without their first character they would stay as rubbish
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
 # controls, and the marks that turn the direction of writing and so hide what a line says
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def split_frames(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Stream number and bytes out of Docker's multiplexed format; a frame may come in several pieces."""
+def split_frames(pieces: Iterable[bytes]) -> Iterator[list[tuple[int, bytes]]]:
+    """Stream numbers and bytes out of Docker's multiplexed format, those in each piece together.
+
+    What one frame holds may come in several; frames of one stream that follow each other come as one.
+    """
     buffer = b""
     stream = left = 0
-    for chunk in chunks:
-        buffer += chunk
-        while buffer:
-            if left == 0:
-                if len(buffer) < _HEADER:
-                    break
-                stream, left = buffer[0], int.from_bytes(buffer[4:_HEADER], "big")
-                buffer = buffer[_HEADER:]
-            piece, buffer = buffer[:left], buffer[left:]
-            left -= len(piece)
-            if piece:
-                yield stream, piece
+    for piece in pieces:
+        buffer += piece
+        at, end = 0, len(buffer)
+        found: list[tuple[int, bytes]] = []
+        same: list[bytes] = []  # bytes of `stream`
+        while at < end:
+            if left:
+                said = buffer[at : at + left]
+                at += len(said)
+                left -= len(said)
+                same.append(said)
+            elif end - at < _HEADER.size:
+                break
+            else:
+                before = stream
+                stream, left = _HEADER.unpack_from(buffer, at)
+                at += _HEADER.size
+                if stream != before and same:
+                    found.append((before, b"".join(same)))
+                    same = []
+        if same:
+            found.append((stream, b"".join(same)))
+        buffer = buffer[at:]
+        yield found
 
 
-def join_lines(pieces: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
-    """Whole lines, in the order in which they ended; what the two streams write never mixes in one line."""
+def join_lines(batches: Iterable[Iterable[tuple[int, bytes]]]) -> Iterator[list[bytes]]:
+    """The lines that each batch of a stream's bytes ends, in that order, and at last those without an end.
+
+    What the two streams write never mixes in one line.
+    """
     begun: dict[int, bytes] = {}
-    for stream, piece in pieces:
-        *whole, rest = (begun.get(stream, b"") + piece).split(b"\n")
-        yield from (line[:LONGEST_LINE] for line in whole)
-        begun[stream] = rest[:LONGEST_LINE]
-    yield from (rest for rest in begun.values() if rest)
+    for batch in batches:
+        ended: list[bytes] = []
+        for stream, piece in batch:
+            *whole, rest = (begun.get(stream, b"") + piece).split(b"\n")
+            ended += whole
+            begun[stream] = rest[:LONGEST_LINE]
+        yield [line[:LONGEST_LINE] for line in ended]
+    yield [rest for rest in begun.values() if rest]
 
 
 def keep_newest(lines: Iterable[tuple[str, str]], most: int = MOST_KEPT) -> tuple[list[tuple[str, str]], str]:

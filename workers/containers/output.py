@@ -21,6 +21,7 @@ from andock.ports.allowances import NamedCommand
 from andock.ports.container_output import NewLines, Ran
 from andock.ports.watch import Watch
 from andock.redaction import Redactor
+from workers.containers.bodies import read_body
 from workers.containers.calls import Calls, ask, tell
 from workers.containers.engines import EngineClient
 from workers.containers.inventory import read_clock
@@ -48,12 +49,12 @@ class OutputCalls(Calls):
         if since is not None:
             query["since"] = f"{since.timestamp():.6f}"
         with self._asking(site, container) as client:
-            with contextlib.closing(_stamped(client, container, query | {"tail": str(tail)})) as shown:
-                first = next(shown, None)
+            with contextlib.closing(_lines(client, container, query | {"tail": str(tail)})) as batches:
+                first = next(itertools.chain.from_iterable(batches), None)
             if first is None:
                 return
-            lines = _stamped(client, container, query | {"tail": str(tail + ABOVE)})
-            above, below = _part(lines, first[0])
+            batches = _lines(client, container, query | {"tail": str(tail + ABOVE)})
+            above, below = _part(batches, first[:_STAMP])
             yield from redact_below(above, below, self._redactor)
 
     def new_logs(self, site: str, container: str, *, after: str, most: int) -> NewLines:
@@ -99,8 +100,8 @@ class OutputCalls(Calls):
             return None
 
 
-def _lines(client: EngineClient, container: str, query: dict[str, str]) -> Generator[bytes]:
-    """A log's lines as they arrive.
+def _lines(client: EngineClient, container: str, query: dict[str, str]) -> Generator[list[bytes]]:
+    """A log's lines, in batches as they arrive.
 
     Not by the SDK's own `logs`: that one keeps all in memory, or takes the time-out off the connection.
     """
@@ -108,25 +109,31 @@ def _lines(client: EngineClient, container: str, query: dict[str, str]) -> Gener
     url = f"{client.base_url}/v{client.api_version}/containers/{container}/logs"
     with client.get(url, params={"stdout": "1", "stderr": "1"} | query, stream=True) as response:
         response.raise_for_status()
-        chunks = response.iter_content(_CHUNK)
-        yield from join_lines(((0, chunk) for chunk in chunks) if tty else split_frames(chunks))
+        body = read_body(response)
+        yield from join_lines(([(0, piece)] for piece in body) if tty else split_frames(body))
 
 
-def _stamped(client: EngineClient, container: str, query: dict[str, str]) -> Generator[tuple[str, str]]:
+def _stamped(client: EngineClient, container: str, query: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Lines that were asked for with `timestamps`, each behind its own."""
-    with contextlib.closing(_lines(client, container, query)) as lines:
-        for line in lines:
-            yield line[:_STAMP].decode("ascii", errors="replace"), clean(line[_STAMP + 1 :])
+    for line in itertools.chain.from_iterable(_lines(client, container, query)):
+        yield line[:_STAMP].decode("ascii", errors="replace"), _text(line)
 
 
-def _part(lines: Iterator[tuple[str, str]], first: str) -> tuple[list[str], Iterator[str]]:
+def _part(batches: Iterator[list[bytes]], first: bytes) -> tuple[list[str], Iterator[str]]:
     """The newest lines above that moment, not too many; and those from then on, as they arrive."""
-    above: deque[str] = deque(maxlen=ABOVE)
-    for stamp, text in lines:
-        if stamp >= first:
-            return list(above), itertools.chain([text], (text for _, text in lines))
-        above.append(text)
-    return list(above), iter(())
+    above: deque[bytes] = deque(maxlen=ABOVE)
+    for lines in batches:
+        for number, line in enumerate(lines):
+            if line[:_STAMP] >= first:
+                below = itertools.chain(lines[number:], itertools.chain.from_iterable(batches))
+                return [_text(line) for line in above], map(_text, below)
+            above.append(line)
+    return [_text(line) for line in above], iter(())
+
+
+def _text(line: bytes) -> str:
+    """What stands behind its stamp."""
+    return clean(line[_STAMP + 1 :])
 
 
 def _state(client: EngineClient, prepared: str) -> Ran:
@@ -178,8 +185,8 @@ def _until(deadline: float, response: requests.Response, watch: Watch) -> Iterat
 
 def _read_into(arrived: queue.Queue[bytes | Exception | None], response: requests.Response) -> None:
     try:
-        for _, piece in split_frames(_arriving(response)):
-            arrived.put(piece, timeout=_LOOK_SECONDS)
+        for frames in split_frames(_arriving(response)):
+            arrived.put(b"".join(piece for _, piece in frames), timeout=_LOOK_SECONDS)
         arrived.put(None, timeout=_LOOK_SECONDS)
     except queue.Full:
         return  # nobody listens any more

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 
 from andock.errors import CatalogueError
 from andock.operation import Attachment, Reader
@@ -13,6 +13,7 @@ _WHOLE = 2_200  # characters that are shown whole
 _HEAD = 700  # of a longer text, so much of its beginning
 _TAIL = 1_400  # and of its end, where logs say what went wrong
 _LONGEST_LINE = 300  # characters of a line that are shown
+_AT_ONCE = 16_384  # characters of a long text that are put into its file at a time
 
 
 class Excerpt:
@@ -23,59 +24,50 @@ class Excerpt:
         self._ctx = ctx
         self.filename = filename
         self._head: list[str] = []
-        self._tail: deque[str] = deque()
-        self._size = 0  # characters in head and tail
-        self._tail_size = 0
+        self._tail: list[str] = []
+        self._fresh: list[str] = []  # the newest, which are in none of these and not in the file yet
+        self._room = _WHOLE  # characters that they may have
         self._output: Output | None = None
 
     def add(self, line: str) -> None:
         """The next line."""
         self.count += 1
-        shown = line[:_LONGEST_LINE]
-        if self._output is not None:
-            self._output.write_line(line)
-            self._add_tail(shown)
-            return
-        self._head.append(line)
-        self._size += len(line) + 1
-        if self._size > _WHOLE:
-            self._begin_file()
+        self._fresh.append(line)
+        self._room -= len(line) + 1
+        if self._room < 0:
+            self._write()
 
-    def _begin_file(self) -> None:
-        """From here on it is too long to be shown: all so far goes to the file, its end to the tail."""
-        if self._ctx.display is None:
-            raise CatalogueError("a text was written where none can be kept")
-        self._output = self._ctx.display.keep()
-        lines, self._head, room = self._head, [], _HEAD
-        for number, line in enumerate(lines):
-            self._output.write_line(line)
-            shown = line[:_LONGEST_LINE]
-            room -= len(shown) + 1
-            if room >= 0 or number == 0:
-                self._head.append(shown)
-            else:
-                room = -1
-                self._add_tail(shown)
+    def _write(self) -> None:
+        """Move the newest to the file. It is begun by the first that are too long to be shown."""
+        if self._output is None:
+            if self._ctx.display is None:
+                raise CatalogueError("a text was written where none can be kept")
+            self._output = self._ctx.display.keep()
+            self._head = _fit(self._fresh, _HEAD)
+            self._tail = _fit(self._fresh[: len(self._head) - 1 : -1], _TAIL)[::-1]
+        else:
+            self._tail = self._end
+        self._output.write_lines(self._fresh)
+        self._fresh, self._room = [], _AT_ONCE
 
-    def _add_tail(self, line: str) -> None:
-        self._tail.append(line)
-        self._tail_size += len(line) + 1
-        while self._tail_size > _TAIL and len(self._tail) > 1:
-            self._tail_size -= len(self._tail.popleft()) + 1
+    @property
+    def _end(self) -> list[str]:
+        return _fit([*self._tail, *self._fresh][::-1], _TAIL)[::-1]
 
     @property
     def text(self) -> str:
         """What is shown of it now."""
         if self._output is None:
-            return "\n".join(self._head)
-        left_out = self.count - len(self._head) - len(self._tail)
+            return "\n".join(self._fresh)
+        tail = self._end
+        left_out = self.count - len(self._head) - len(tail)
         gap = [f"… {left_out} lines more, all in {self.filename} …"] if left_out else []
-        return "\n".join([*self._head, *gap, *self._tail])
+        return "\n".join([*self._head, *gap, *tail])
 
     @property
     def newest(self) -> str:
         """Its end alone."""
-        return "\n".join(self._tail if self._output is not None else self._head[-20:])
+        return "\n".join(self._end if self._output is not None else self._fresh[-20:])
 
     @property
     def is_long(self) -> bool:
@@ -86,6 +78,7 @@ class Excerpt:
         """The file with all of it, if it is long; and a note if even that could not hold all."""
         if self._output is None:
             return None, ()
+        self._write()
         kept = self._output.close()
         notes = (
             (f"Its oldest {write_size(kept.dropped)} are left out: a file may have so much and no more",)
@@ -93,3 +86,15 @@ class Excerpt:
             else ()
         )
         return Attachment(name=self.filename, output=kept.id, size=kept.size), notes
+
+
+def _fit(lines: Sequence[str], room: int) -> list[str]:
+    """The first of these lines, as far as they are shown and as many as have room, and always one."""
+    fitting: list[str] = []
+    for line in lines:
+        shown = line[:_LONGEST_LINE]
+        room -= len(shown) + 1
+        if room < 0 and fitting:
+            break
+        fitting.append(shown)
+    return fitting

@@ -85,7 +85,7 @@ def test_no_secret_is_stored_of_the_lines_of_a_text_wherever_a_chunk_ends(ledger
     ledger = Ledger(ledger.redis, ledger.instance, Redactor([secret]))
     writer = Outputs(ledger).begin(ID)
     for number in range(CHUNK // 10):
-        writer.write_line(f"{number} {secret}")
+        writer.write_lines([f"{number} {secret}"])
     writer.close()
     kept = b"".join(Outputs(ledger).read(ID)).decode()
     assert kept == "".join(f"{number} {MARK}\n" for number in range(CHUNK // 10))

@@ -27,7 +27,7 @@ def test_frames_come_apart_wherever_the_connection_cuts_them(
     frames: list[tuple[int, bytes]], size: int
 ) -> None:
     sent = b"".join(frame(stream, data) for stream, data in frames)
-    pieces = list(logs.split_frames(cut(sent, size)))
+    pieces = list(itertools.chain.from_iterable(logs.split_frames(cut(sent, size))))
     for stream in (1, 2):
         assert b"".join(data for number, data in pieces if number == stream) == b"".join(
             data for number, data in frames if number == stream
@@ -36,12 +36,15 @@ def test_frames_come_apart_wherever_the_connection_cuts_them(
 
 def test_the_two_streams_never_mix_in_one_line() -> None:
     pieces = [(1, b"half of a "), (2, b"warning\n"), (1, b"line\nno end")]
-    assert list(logs.join_lines(pieces)) == [b"warning", b"half of a line", b"no end"]
+    assert list(logs.join_lines([pieces])) == [[b"warning", b"half of a line"], [b"no end"]]
+    alone = list(logs.join_lines([piece] for piece in pieces))
+    assert alone == [[], [b"warning"], [b"half of a line"], [b"no end"]]
 
 
 def test_a_line_without_end_takes_no_more_memory_than_one_line_may() -> None:
-    endless = ((1, b"x" * 65_536) for _ in range(1000))
-    lines = list(logs.join_lines(itertools.chain([(1, b"begin ")], endless, [(1, b"\nnext\n")])))
+    endless = ([(1, b"x" * 65_536)] for _ in range(1000))
+    batches = logs.join_lines(itertools.chain([[(1, b"begin ")]], endless, [[(1, b"\nnext\n")]]))
+    lines = list(itertools.chain.from_iterable(batches))
     assert [len(line) for line in lines] == [logs.LONGEST_LINE, 4]
     assert lines[0].startswith(b"begin x")
 
@@ -132,6 +135,6 @@ def test_a_secret_is_hidden_that_came_in_frames_with_colours_or_over_lines() -> 
         (1, b"line\n"),
     ]
 
-    lines = [logs.clean(line) for line in logs.join_lines(frames)]
+    lines = [logs.clean(line) for line in itertools.chain.from_iterable(logs.join_lines([frames]))]
 
     assert below([], lines, redactor) == ["other", "a [redacted] b", "[redacted]", "[redacted]"]

@@ -7,13 +7,15 @@ import json
 import subprocess
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.asking import ask
 from bench.lab import PLACES, TWENTY, DisagreementError, Lab
 from bench.rows import Row, compare, limit, middle
+from sandbox.engine import Engine
 from sandbox.engine.services import NAME, PORT
 from sandbox.installation import Installation
 from sandbox.installation.services import PORTS, PROD, describe_service
@@ -23,10 +25,12 @@ MOST_IN_A_ROW = 1.1
 MOST_SIDE_BY_SIDE = 0.5
 MOST_PLANNING = 2000.0  # ms
 PATIENCE = 180.0
+A_LOOK = 0.1  # seconds between two
 _OBEDIENT = "mkfifo /f; trap exit TERM; read x < /f"
 # Each side has versions of its own, or one would find in the engines what the other has pulled.
 OURS = ("v1.0.0", "v1.1.0", "v1.2.0")
 THEIRS = ("v7.0.0", "v7.1.0")
+SLOT = f"{NAME}-1"
 PEER, PEER_PORT = "peer", 18090
 # $1 is the image, $2 what docker knows the registry's login from, then engines' URLs.
 LOOP = f"""\
@@ -88,20 +92,27 @@ class Contest:
         for engine in self.installation.engines.values():
             engine.import_busybox()
             engine.run_container(PEER, ["sh", "-c", _OBEDIENT])
-        self.run_loop(THEIRS[0])
+        self._run_loop(THEIRS[0])
         self.type_it(OURS[0], parallelism=1)
 
     def type_it(self, version: str, *, parallelism: int) -> float:
         """Ours, as somebody types it; in milliseconds."""
         self._describe(PLACES[PROD], parallelism)
         self._forget(version)
-        took = ask(self.installation, f"service deploy {NAME} {version} to {PROD} --yes", PATIENCE)
-        self._check(f"{NAME}-1", PORTS[0], version)
+        with self._resting(PEER):
+            took = ask(self.installation, f"service deploy {NAME} {version} to {PROD} --yes", PATIENCE)
+        self._check(SLOT, PORTS[0], version)
         return took * 1000
 
     def run_loop(self, version: str) -> float:
         """The peer; in milliseconds."""
         self._forget(version)
+        with self._resting(SLOT):
+            took = self._run_loop(version)
+        self._await_health(SLOT)
+        return took * 1000
+
+    def _run_loop(self, version: str) -> float:
         image = f"{self.registry.address}/team/{NAME}:{version}"
         urls = [engine.api.url for engine in self.installation.engines.values()]
         began = time.perf_counter()
@@ -113,7 +124,28 @@ class Contest:
         )
         took = time.perf_counter() - began
         self._check(PEER, PEER_PORT, version)
-        return took * 1000
+        return took
+
+    @contextmanager
+    def _resting(self, container: str) -> Iterator[None]:
+        """The other side's containers are paused: engines that look after their health take a processor."""
+        for engine in self.installation.engines.values():
+            engine.api.call("POST", f"/containers/{container}/pause")
+        yield
+        for engine in self.installation.engines.values():
+            engine.api.call("POST", f"/containers/{container}/unpause")
+
+    def _await_health(self, container: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while any(
+            self._health(engine, container) != "healthy" for engine in self.installation.engines.values()
+        ):
+            if time.monotonic() > deadline:
+                raise DisagreementError(f"{container} is not healthy again")
+            time.sleep(A_LOOK)
+
+    def _health(self, engine: Engine, container: str) -> str:
+        return str(engine.api.call("GET", f"/containers/{container}/json")["State"]["Health"]["Status"])
 
     def plan(self, version: str) -> float:
         """Ours, typed to posted, for twenty engines; in milliseconds."""
@@ -152,11 +184,11 @@ class Contest:
     def _check(self, container: str, port: int, version: str) -> None:
         """Raise DisagreementError unless it is healthy on every engine and answers with this version."""
         for name, engine in self.installation.engines.items():
-            state = engine.api.call("GET", f"/containers/{container}/json")["State"]
+            health = self._health(engine, container)
             with urllib.request.urlopen(f"http://{engine.address}:{port}/version", timeout=10) as answer:
                 said = answer.read().decode().strip()
-            if (state["Health"]["Status"], said) != ("healthy", version):
-                raise DisagreementError(f"{container} on {name}: {state['Health']['Status']}, {said}")
+            if (health, said) != ("healthy", version):
+                raise DisagreementError(f"{container} on {name}: {health}, {said}")
 
 
 def _basic(registry: Registry) -> str:

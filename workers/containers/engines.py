@@ -27,6 +27,8 @@ from workers.containers.tunnels import CONNECT_SECONDS, Tunnel
 OLDEST_API = "1.40"  # of 2019; older ones lack what is asked of them here
 TRUSTED_FOR = 1.0  # seconds in which a connection that was opened ahead is believed to be alive
 _LOCAL = "unix://"
+_MOST_AHEAD = 4  # engines that are connected to ahead: more than a machine has, and soon done
+_AHEAD_SECONDS = 0.2  # for their answers: meanwhile a job may come that is about another engine
 READ_SECONDS = 30  # for every other answer; a stop's or restart's grace comes on top
 
 
@@ -41,7 +43,9 @@ class EngineClient(docker.APIClient):
     folder: str | None = None  # where it keeps its images, once it was asked
     ahead_since = 0.0  # when it was connected, monotonic, if there was no job for it yet
 
-    def __init__(self, url: str, tls: docker.tls.TLSConfig | None) -> None:
+    def __init__(self, url: str, tls: docker.tls.TLSConfig | None, *, within: float | None = None) -> None:
+        """Asks for the engine's version, which has to come within so many seconds, or CONNECT_SECONDS."""
+        self._within = within
         super().__init__(base_url=url, version=None, timeout=READ_SECONDS, tls=tls or False)
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
@@ -59,16 +63,16 @@ class EngineClient(docker.APIClient):
                 raise
         return super().request(method, url, *args, **kwargs)
 
-    def hear(self) -> requests.Response:
-        """Its answer to a ping; known within CONNECT_SECONDS. Raises requests' errors."""
-        response = self.get(f"{self.base_url}/_ping", timeout=CONNECT_SECONDS)
+    def hear(self, within: float | None = None) -> requests.Response:
+        """Its answer to a ping, within so many seconds or CONNECT_SECONDS. Raises requests' errors."""
+        response = self.get(f"{self.base_url}/_ping", timeout=within or CONNECT_SECONDS)
         response.raise_for_status()
         return response
 
     def _retrieve_server_version(self) -> str:
         # The SDK's constructor calls this, before anything else goes over the wire.
         self.trust_env = False
-        response = self.hear()
+        response = self.hear(self._within)
         offered = response.headers.get("Api-Version", "")
         if not re.fullmatch(r"\d+\.\d+", offered):
             raise docker.errors.DockerException("what answers there is no Docker engine")
@@ -169,16 +173,19 @@ class Engines:
         return client
 
     def warm_up(self, enough: Callable[[], bool]) -> None:
-        """In a horse that has no job yet: connect to the engines behind local sockets, until `enough`.
+        """In a horse that has no job yet: connect to engines behind local sockets, until `enough`.
 
-        Others would be asked by each worker for each job that is about another engine.
+        Others would be asked by each worker for each job that is about another engine. One that does not
+        answer at once is left to the job that needs it.
         """
-        for name, engine in self._engines.items():
+        local = [name for name, engine in self._engines.items() if engine.url.startswith(_LOCAL)]
+        for name in local[:_MOST_AHEAD]:
             if enough():
                 return
-            if engine.url.startswith(_LOCAL):
-                with contextlib.suppress(BackendUnavailableError):  # told by the job that needs it
-                    self.client(name).ahead_since = time.monotonic()
+            with contextlib.suppress(BackendUnavailableError):
+                client = self._connect(name, self._engines[name], _AHEAD_SECONDS)
+                client.ahead_since = time.monotonic()
+                self._clients[os.getpid(), name] = client
 
     def _still_there(self, client: EngineClient) -> bool:
         """Whether an engine that was connected to before there was a job answers now, as a new one would."""
@@ -204,11 +211,11 @@ class Engines:
         for tunnel in self._tunnels.values():
             tunnel.close()
 
-    def _connect(self, name: str, engine: Engine) -> EngineClient:
+    def _connect(self, name: str, engine: Engine, within: float | None = None) -> EngineClient:
         tls, tunnel = self._tls_of(name), self._tunnel_to(name)
         if tunnel is None:
             with reading(name):
-                return EngineClient(engine.url, tls)
+                return EngineClient(engine.url, tls, within=within)
         url = tunnel.open()
         try:
             with reading(name):

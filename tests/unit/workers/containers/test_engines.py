@@ -194,6 +194,21 @@ def test_a_job_speaks_on_the_connection_that_was_opened_before_it_came(
     engines.close()
 
 
+def test_an_engine_that_says_nothing_keeps_no_horse_from_getting_ready(
+    engine: SandboxEngine, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "s"))
+        silent.listen()
+        urls = {"silent": f"unix://{tmp_path}/s", "edge-1": engine.url}
+        engines = Engines({name: Engine(url=url, environment="dev") for name, url in urls.items()}, tmp_path)
+        began = time.monotonic()
+        engines.warm_up(lambda: False)
+        assert time.monotonic() - began < CONNECT_SECONDS / 2
+        assert [name for _, name in engines._clients] == ["edge-1"]
+    engines.close()
+
+
 def test_an_engine_that_has_fallen_silent_since_it_was_connected_to_is_soon_said_to_be_away(
     engine: SandboxEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,9 +48,10 @@ class Document:
         except UnicodeDecodeError as error:
             raise ConfigError("is not UTF-8.", where=str(path), fix="save it as UTF-8.") from error
         try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            reader = loader(text)
+            node = reader.get_single_node()
             self._note(node, ())
-            self.data: Any = yaml.load(text, Loader=loader) or {}  # noqa: S506  each is a SafeLoader
+            self.data: Any = (reader.construct_document(node) if node is not None else None) or {}
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise ConfigError(

@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from andock.errors import ConfigError, TargetNotFoundError, UserError
@@ -38,6 +38,9 @@ class ServiceFiles:
 
     config_dir: Path
     sites: Sites
+    _known: dict[str, tuple[bytes, Service]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def names(self) -> tuple[str, ...]:
         """The services' names, sorted."""
@@ -63,10 +66,22 @@ class ServiceFiles:
             near = difflib.get_close_matches(name, names, n=3) or names[:3]
             raise TargetNotFoundError("service", name, searched=("config/services",), similar=near)
         try:
-            return load_service(self.path(name), self.sites)
+            return self._load(self.path(name))
         except ConfigError as error:
             told = error.sentence.replace(f"{self.config_dir}/", "", 1)
             raise UserError(f"Service `{name}` cannot be used as its file is now. {told}") from error
+
+    def _load(self, path: Path) -> Service:
+        """A file that says what it said before is not taken apart again."""
+        try:
+            said = path.read_bytes()
+        except OSError:
+            said = b""  # told in the words of whoever reads documents
+        before, service = self._known.get(path.stem, (None, None))
+        if service is None or said != before:
+            service = load_service(path, self.sites)
+            self._known[path.stem] = said, service
+        return service
 
     def pool_of(self, name: str) -> str:
         """The pool whose workers reach a service's engines. Raises as `read`."""

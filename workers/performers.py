@@ -194,10 +194,11 @@ def _prepare_docker(installation: Installation, settings: Settings, names: list[
         services.learn()
         registry.prepare()
         engines.prepare()
-        return services.edition, engines.edition
+        return engines.edition
 
     @contextmanager
     def open_ports(_watch: Watch) -> Iterator[Ports]:
+        services.learn()  # a file may have changed since this horse was forked
         containers = DockerContainers(
             engines, installation.sites.allowances, registry=registry, redactor=installation.redactor
         )

@@ -37,11 +37,6 @@ class FileServices:
         self._seen: tuple[_Stamp, ...] | None = None
         self._secret_files: tuple[Path, ...] = ()
 
-    @property
-    def edition(self) -> object:
-        """What `learn` saw last: it compares unequal when secrets may have changed."""
-        return self._seen
-
     def names(self) -> tuple[str, ...]:
         """See `Services`."""
         return self._files.names()

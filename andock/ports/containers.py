@@ -61,6 +61,7 @@ class Container(ContainerRow):
     memory_limit: int = 0  # bytes, 0 for none
     cpus: float = 0.0  # 0 for no limit
     pid: int = 0
+    check_every: float = 0.0  # seconds from its start to the first health check; 0 without one
     last_check: str = ""  # what the last health check said, without secrets
     removed_at_end: bool = False  # made with --rm
 

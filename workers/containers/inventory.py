@@ -15,6 +15,8 @@ from workers.containers.fleet import LIST_SECONDS, ask_all
 
 _NEVER = "0001-01-01T00:00:00Z"
 _NANO = 1_000_000_000
+_USUAL_CHECK = 30 * _NANO  # between two health checks where nothing else is said
+_STARTING_CHECK = 5 * _NANO  # the same, while a container starts
 _HEALTH = re.compile(r"\((?:health: )?(healthy|unhealthy|starting)\)$")
 
 
@@ -66,6 +68,7 @@ def read_one(client: EngineClient, site: str, engine: Engine, container: str) ->
         pid=state.get("Pid", 0),
         published=tuple(published_by(found)),
         addresses=addresses_of(found),
+        check_every=_check_every(config.get("Healthcheck") or {}),
         last_check=_last_check(state),
         removed_at_end=bool(host.get("AutoRemove")),
     )
@@ -86,6 +89,15 @@ def addresses_of(found: Mapping[str, Any]) -> dict[str, str]:
         for name, network in networks.items()
     }
     return {name: address for name, address in told.items() if address}
+
+
+def _check_every(check: Mapping[str, Any]) -> float:
+    if (check.get("Test") or ["NONE"])[0] == "NONE":
+        return 0.0
+    spans = [check.get("Interval") or _USUAL_CHECK]
+    if check.get("StartPeriod"):  # in which engines from 25.0 on look more often
+        spans.append(check.get("StartInterval") or _STARTING_CHECK)
+    return float(min(spans)) / _NANO
 
 
 def _last_check(state: Mapping[str, Any]) -> str:

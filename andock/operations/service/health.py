@@ -15,9 +15,9 @@ from andock.ports.services import Check
 LINES = 10  # of its log that are told when it fails
 BACK_SECONDS = 10.0  # in which an engine that was restarted has started its containers again
 FLAKES = 3  # failures of a check in a row, while it is watched, that are no accident
-NAP_SECONDS = 0.1  # between two looks, each of which costs the engine something
+NAP_SECONDS = 0.1  # between two looks while it is watched
+SHORTEST_NAP, LONGEST_NAP = 0.04, 0.25  # seconds between two looks while it is waited for
 NAP_SHARE = 0.05  # of the time that it has been waited for: looks are seldom late, and few in a long wait
-LONGEST_NAP = 0.25  # seconds
 PROBE_SECONDS = 0.5  # between two rounds of checks
 
 
@@ -58,7 +58,7 @@ class Patient:
             name = now.name if now is not None else "the new container"
             waited = time.monotonic() - began
             self.hands.tell(f"waiting for health of {name}, {waited:.0f} s")
-            time.sleep(min(max(NAP_SECONDS, waited * NAP_SHARE), LONGEST_NAP))
+            time.sleep(_nap(now, waited))
 
     def monitor(self, seconds: float) -> None:
         """Watch it for so long, and on until a look finds it well; raises as `await_ready` when it is not.
@@ -141,6 +141,12 @@ class Patient:
         sentence = f"`{now.name}` on {now.site} {why}."
         said = last_lines(self.hands.ctx, now)
         return BackendError("\n".join([sentence, *said]), changed=Changed.PARTLY)
+
+
+def _nap(now: Container | None, waited: float) -> float:
+    """Seconds until the next look: a look before the first check of its health would see nothing."""
+    due = now.check_every - waited if now is not None else 0.0
+    return min(due if due > 0 else max(SHORTEST_NAP, waited * NAP_SHARE), LONGEST_NAP)
 
 
 def last_lines(ctx: Reader, container: Container) -> list[str]:

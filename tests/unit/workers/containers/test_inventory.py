@@ -96,6 +96,23 @@ def test_a_quota_is_a_limit_too() -> None:
     assert (read.cpus, read.memory_limit, read.restart_policy) == (1.5, 0, "no")
 
 
+@pytest.mark.parametrize(
+    ("check", "seconds"),
+    [
+        ({}, 0.0),
+        ({"Test": ["NONE"], "Interval": 10**9}, 0.0),
+        ({"Test": ["CMD", "true"]}, 30.0),
+        ({"Test": ["CMD", "true"], "Interval": 5 * 10**8}, 0.5),
+        ({"Test": ["CMD", "true"], "StartPeriod": 10**10}, 5.0),
+        ({"Test": ["CMD", "true"], "StartPeriod": 10**10, "StartInterval": 10**9}, 1.0),
+        ({"Test": ["CMD", "true"], "StartInterval": 10**9}, 30.0),
+    ],
+)
+def test_when_the_first_check_of_a_containers_health_is_due(check: dict[str, object], seconds: float) -> None:
+    checked = {**INSPECTED, "Config": {"Healthcheck": check}}
+    assert inventory.read_one(sdk(checked), "edge-1", EDGE, "3f" * 32).check_every == seconds
+
+
 def test_a_linked_container_keeps_its_own_name() -> None:
     listed = [{"Id": "3f" * 32, "Names": ["/shop/db", "/db"], "State": "running"}]
     assert [row.name for row in inventory.list_one(sdk(listed), "edge-1", EDGE)] == ["db"]

@@ -147,6 +147,12 @@ PATCHES = (
         "\t\t\tbody.Res = new(internal.FetchResponse)\n\t\t\treturn body\n\t\t}\n"
         "\t\tfault := obj.MissingSet[0].Fault\n",
     ),
+    # a vCenter tells of a change at once; the simulator as shipped does so four times a second
+    Patch(
+        "property_collector.go",
+        "time.NewTicker(250 * time.Millisecond)",
+        "time.NewTicker(50 * time.Millisecond)",
+    ),
 )
 
 

@@ -149,6 +149,7 @@ class HorseWorker(Worker):
         refuse: is told why a job was refused, and what it was.
     """
 
+    max_connection_wait_time = 2.0  # rq's: a minute, for which requests would wait once Redis is back
     before_fork: Callable[[], object] = staticmethod(lambda: None)
     warm_up: Callable[[Call], None] = staticmethod(lambda _call: None)
     clients: tuple[Redis, ...] = ()

@@ -13,6 +13,8 @@ from sandbox.engine import IMAGE
 from sandbox.installation import Installation
 from tests.e2e.test_crashes import end_of, kill_worker, type_command, until
 
+pytestmark = pytest.mark.long  # test_crashes.py says the same of a restart
+
 OBEDIENT = "mkfifo /f; trap exit TERM; read x < /f"
 HELD = 1.0  # seconds in which the worker has sent its call to an engine that hangs
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import secrets
 
+import pytest
+
 from sandbox.installation import Installation
 from sandbox.vcenter.control import Rule
 from tests.e2e.test_crashes import end_of, kill_worker, type_command, until
+
+pytestmark = pytest.mark.long  # test_crashes.py says the same of one VM
 
 
 def test_killed_with_several_vms_under_way_each_is_settled_and_the_rest_taken_once(

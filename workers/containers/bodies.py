@@ -66,6 +66,8 @@ def join_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
                 break
             left = int(buffer[at + len(_ENDS) : behind].partition(b";")[0], 16)
             at = behind + len(_ENDS)
+            if left < 0:
+                raise ValueError("a chunk of less than nothing")
             if not left:
                 yield b"".join(found)
                 return

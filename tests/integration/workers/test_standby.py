@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from rq.worker import Worker, WorkerStatus
 
 from andock.messages import State
 from sandbox.installation.procfile import list_children, list_horses
@@ -87,6 +88,8 @@ def test_redis_may_have_been_away_while_it_stood_by(
     with playing(server, keys, tmp_path) as toys:
         worker = toys.start_worker()
         before = standing_by(worker)
+        # one that has yet to say so would end, for its supervisor to start it again
+        assert until(lambda: [one.get_state() for one in Worker.all(toys.redis)] == [WorkerStatus.IDLE])
         server.kill()
         server.restart()
         assert until(toys.redis.ping)

@@ -139,6 +139,22 @@ def test_without_monitor_the_first_good_look_is_the_last() -> None:
     assert stage.eye.met == 0
 
 
+@pytest.mark.parametrize(("due", "naps"), [(0.0, [0.04, 0.04]), (60.0, [0.25, 0.25])])
+def test_health_is_looked_at_seldom_until_its_first_check_is_due(
+    due: float, naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage()
+    roll = first(stage, monitor=0)
+    stage.containers.checked = True
+    napped: list[float] = []
+    monkeypatch.setattr("andock.operations.service.health.time.sleep", napped.append)
+    stage.eye = Scene(
+        at={1: changes(stage, check_every=due), 3: changes(stage, health="healthy")}, during="waiting"
+    )
+    take_step(roll, stage.writer())
+    assert napped[1:3] == naps  # the first was over before `due` was known
+
+
 # --- after a crash --------------------------------------------------------------------------------------
 
 

@@ -37,7 +37,7 @@ def test_what_a_chunk_says_of_itself_behind_its_length_is_passed_over() -> None:
     assert list(join_chunks([b"A;name=value\r\n0123456789\r\n", b"0\r\n\r\n"])) == [b"0123456789", b""]
 
 
-@pytest.mark.parametrize("sent", [b"", b"5\r\nabc", chunk(b"abc"), b"xyz\r\n", b"5" * 2000])
+@pytest.mark.parametrize("sent", [b"", b"5\r\nabc", chunk(b"abc"), b"xyz\r\n", b"-5\r\nabc", b"5" * 2000])
 def test_another_coding_or_one_that_breaks_off_is_no_end(sent: bytes) -> None:
     with pytest.raises(ValueError, match=r"chunk|invalid literal"):
         list(join_chunks(cut(sent, 100)))

@@ -27,6 +27,7 @@ settings.register_profile("andock", deadline=None)  # how slow a machine is brea
 settings.load_profile("andock")
 
 HEAVY = ("tests/e2e/", "tests/integration/bench/", "tests/integration/demo/")
+LONGEST = "tests/integration/demo/test_demo.py"  # it plays the whole tour
 
 for name in [name for name in os.environ if name.startswith(("ANDOCK_", "SLACK_"))]:
     del os.environ[name]  # a developer's own settings never reach a test
@@ -35,10 +36,10 @@ for name in [name for name in os.environ if name.startswith(("ANDOCK_", "SLACK_"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spread the files that start whole installations evenly, so that few of them run at a time.
 
-    Those are first among their neighbours: a long one at the end would run alone.
+    Those are first among their neighbours, and the longest is the first of all: at the end it would run alone.
     """
     files = list(dict.fromkeys(_file_of(item) for item in items))
-    heavy = [file for file in files if file.startswith(HEAVY)]
+    heavy = sorted((file for file in files if file.startswith(HEAVY)), key=lambda file: file != LONGEST)
     light = [file for file in files if not file.startswith(HEAVY)]
     places = {file: number / len(heavy) for number, file in enumerate(heavy)}
     places |= {file: (number + 1) / len(light) for number, file in enumerate(light)}

@@ -36,7 +36,7 @@ for name in [name for name in os.environ if name.startswith(("ANDOCK_", "SLACK_"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spread the files that start whole installations evenly, so that few of them run at a time.
 
-    Those are first among their neighbours, and the longest is the first of all: a long one at the end runs alone.
+    Those are first among their neighbours, and the longest of all: a long one at the end would run alone.
     """
     files = list(dict.fromkeys(_file_of(item) for item in items))
     heavy = sorted((file for file in files if file.startswith(HEAVY)), key=lambda file: file != LONGEST)

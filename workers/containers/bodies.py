@@ -6,8 +6,8 @@ longer for a log of 50,000 lines than the engine does; here all that has arrived
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import requests
@@ -30,16 +30,11 @@ def read_body(response: requests.Response) -> Iterator[bytes]:
         return
     try:
         # below urllib3's reader, which has nothing public that gives more than one chunk
-        yield from join_chunks(_arriving(raw._fp.fp))  # noqa: SLF001
+        yield from join_chunks(iter(partial(raw._fp.fp.read1, _PIECE), b""))  # noqa: SLF001
     except TimeoutError as error:
         raise requests.ReadTimeout(error) from error
     except (OSError, ValueError) as error:
         raise requests.ConnectionError(error) from error
-
-
-def _arriving(stream: io.BufferedReader) -> Iterator[bytes]:
-    while piece := stream.read1(_PIECE):
-        yield piece
 
 
 def join_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -19,7 +19,7 @@ from workers.vsphere.properties import Entity, collect, of_kind, walk
 from workers.vsphere.references import id_of, refer
 from workers.vsphere.rows import PLACE, path_of, plain
 from workers.vsphere.session import Session
-from workers.vsphere.stream import Sighting
+from workers.vsphere.sightings import Sighting
 from workers.vsphere.tags import TagsClient
 
 _MIB = 1024**2

@@ -15,7 +15,7 @@ from workers.vsphere.properties import FROM_HOST, FROM_VM, IN_VIEW, specify, str
 from workers.vsphere.references import refer
 from workers.vsphere.rows import PLACE, ROW, addresses_of, cluster_of, condense, is_vm, path_of, plain, row_of
 from workers.vsphere.session import Session
-from workers.vsphere.stream import Node, Sighting
+from workers.vsphere.sightings import Node, Sighting
 
 _FULL = (
     *ROW,

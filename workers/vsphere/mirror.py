@@ -8,7 +8,7 @@ from andock.indexing import RowChange
 from andock.ports.vsphere import VmRow
 from config.sites import Vcenter
 from workers.vsphere.rows import condense, is_vm, row_of
-from workers.vsphere.stream import Sighting
+from workers.vsphere.sightings import Sighting
 
 Labels = Mapping[str, Sequence[str]]  # VM's id -> its tags as category=tag
 

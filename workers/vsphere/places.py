@@ -11,7 +11,7 @@ from workers.vsphere.properties import IN_VIEW, Entity, specify, stream, view_al
 from workers.vsphere.references import id_of
 from workers.vsphere.rows import PLACE, cluster_of, path_of, plain
 from workers.vsphere.session import Session
-from workers.vsphere.stream import Node, Sighting
+from workers.vsphere.sightings import Node, Sighting
 
 _FOLDERS = ("vmFolder", "hostFolder", "datastoreFolder", "networkFolder")
 TO_PLACES = (

@@ -15,8 +15,9 @@ from pyVmomi import vim, vmodl
 from workers.vsphere.faults import VENDOR_ERRORS
 from workers.vsphere.references import id_of, refer
 from workers.vsphere.session import Session
+from workers.vsphere.sightings import Sighting
 from workers.vsphere.soap import call, serialize
-from workers.vsphere.stream import Sighting, read_pages
+from workers.vsphere.stream import read_pages
 
 _PAGE = 60.0  # seconds for one page of an answer
 _ASKED = re.compile(rb"(?P<begin><objectSet><obj [^>]*>)[^<]*(?P<end></obj>.*</objectSet>)", re.DOTALL)

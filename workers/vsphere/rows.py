@@ -9,7 +9,7 @@ from typing import Any
 
 from andock.ports.vsphere import PowerState, VmRow
 from config.sites import Vcenter
-from workers.vsphere.stream import Node, Sighting, read_time
+from workers.vsphere.sightings import Node, Sighting, read_time
 
 PLACE = ("name", "parent")
 ROW = (

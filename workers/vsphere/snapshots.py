@@ -16,7 +16,7 @@ from workers.vsphere.properties import IN_VIEW, Entity, collect, of_kind, specif
 from workers.vsphere.references import id_of, refer
 from workers.vsphere.rows import plain
 from workers.vsphere.session import Session
-from workers.vsphere.stream import Sighting
+from workers.vsphere.sightings import Sighting
 
 _POWER = {"poweredOn": PowerState.ON, "suspended": PowerState.SUSPENDED}
 _TREE = ("snapshot", "runtime.consolidationNeeded")

@@ -16,7 +16,7 @@ from workers.vsphere.properties import FROM_VM, IN_VIEW, collect, specify, strea
 from workers.vsphere.references import id_of, refer
 from workers.vsphere.rows import PLACE, cluster_of, path_of, plain
 from workers.vsphere.session import Session
-from workers.vsphere.stream import Sighting
+from workers.vsphere.sightings import Sighting
 from workers.vsphere.tags import TagsClient
 
 Tagged = Callable[[str, Mapping[str, str]], Mapping[str, tuple[str, ...]]]

@@ -8,7 +8,8 @@ import pytest
 
 from config.sites import SecretReference, Vcenter
 from workers.vsphere.rows import addresses_of, condense, row_of
-from workers.vsphere.stream import AnswerReader, Sighting
+from workers.vsphere.sightings import Sighting
+from workers.vsphere.stream import AnswerReader
 
 VCENTER = Vcenter(host="vc", user="u", password=SecretReference(env="UNUSED"), environment="dev")
 HEAD = '<e:Envelope xmlns:e="urn:e" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'

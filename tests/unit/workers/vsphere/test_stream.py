@@ -7,7 +7,8 @@ from xml.parsers.expat import ExpatError
 import pytest
 from pyVmomi import vim
 
-from workers.vsphere.stream import AnswerReader, Node, Sighting, read_pages
+from workers.vsphere.sightings import Node, Sighting
+from workers.vsphere.stream import AnswerReader, read_pages
 
 # as vCenter writes it; the simulator calls the prefix otherwise
 ENVELOPE = (
@@ -128,6 +129,36 @@ def test_objects_come_as_soon_as_they_are_complete_however_the_bytes_are_cut() -
         ]
     reader = AnswerReader()
     assert [row.id for row in reader.feed(whole[: whole.index(b"vm-2")])] == ["vm-1"]
+
+
+def test_plain_properties_and_others_belong_to_their_own_object() -> None:
+    nets = [f'<val xsi:type="ArrayOfString"><string>net-{number}</string></val>' for number in range(3)]
+    notes = '<val xsi:type="xsd:string">a &amp; b</val>'
+    whole = page("".join(vm(at, prop("network", net), prop("note", notes)) for at, net in enumerate(nets)))
+    for at in range(len(whole)):
+        reader = AnswerReader()
+        rows = [*reader.feed(whole[:at]), *reader.feed(whole[at:])]
+        reader.close()
+        read = [
+            (row.id, row.get("name"), row.get("note"), row.get("network").first("string")) for row in rows
+        ]
+        assert read == [(f"vm-{at}", f"web-{at}", "a & b", f"net-{at}") for at in range(3)]
+
+
+@pytest.mark.parametrize(("begin", "end"), [("<![CDATA[", "]]>"), ("<!--", "-->")])
+def test_what_only_looks_like_a_property_is_none(begin: str, end: str) -> None:
+    forged = prop("runtime.powerState", '<val xsi:type="VirtualMachinePowerState">poweredOff</val>')
+    note = f'<val xsi:type="xsd:string">{begin}{forged}{end}</val>'
+    (row,) = read_all(page(vm(1, prop("config.annotation", note))))
+    assert row.values == {"name": "web-1", "config.annotation": forged if "CDATA" in begin else ""}
+
+
+def test_a_text_is_read_by_the_rules_of_xml() -> None:
+    (row,) = read_all(page(vm(1, prop("note", '<val xsi:type="xsd:string">one\r\ntwo</val>'))))
+    assert row.get("note") == "one\ntwo"
+    for forbidden in ("\x01", "\x1b"):
+        with pytest.raises(ExpatError):
+            read_all(page(vm(1, prop("note", f'<val xsi:type="xsd:string">{forbidden}</val>'))))
 
 
 def test_an_answer_that_ends_too_early_is_an_error() -> None:

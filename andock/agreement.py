@@ -89,6 +89,7 @@ class Negotiation:
             PlanChangedError: what was agreed to is not what would be done now.
             SignatureError: a stored vote was not taken by a bot of ours.
         """
+        released = self.means.leases.last_released()
         plan = self.operation.plan(self.params, self.reader)
         question = self.means.question(self.request, self.operation.risk)
         while True:
@@ -107,7 +108,10 @@ class Negotiation:
                 raise ExpiredError
             if self._held(plan) or self._waits_for(lock, plan) or not self._leased(plan):
                 return Parked()
-            # planned again under the lease: whoever held the targets until now may have changed them
+            # whoever held the targets until now may have changed them since they were looked at
+            released, before = self.means.leases.last_released(), released
+            if released == before:
+                return agreed
             again = self.operation.plan(self.params, self.reader)
             if again.digest == plan.digest and again.judged == plan.judged:
                 return agreed

@@ -17,6 +17,11 @@ class Leases:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
+    def last_released(self) -> bytes:
+        """Names the moment in which anybody last let go of targets; another one each time."""
+        moment = self._ledger.redis.get(self._ledger.released)
+        return moment if isinstance(moment, bytes) else b""
+
     def acquire(self, request: str, plan: Plan) -> str:
         """Hold every target of the plan, and what it says to hold, and share what they lie in.
 

@@ -52,6 +52,7 @@ class Ledger:
         self.scripts = Scripts(redis)
         self.outbox = self.key("outbox")
         self.audit = self.key("audit")
+        self.released = self.key("released")  # whose targets were let go of last, and when
 
     def key(self, *parts: str) -> str:
         """A key of this installation."""
@@ -156,6 +157,7 @@ class Ledger:
             self.key("open"),
             self.outbox,
             self.key("waiters", waits_for or holder),
+            self.released,
         ]
         flat = self._flat({**fields, "holder": holder})
         args = (request, owner, state.value, look_again, len(messages), *messages, *flat)
@@ -184,7 +186,7 @@ class Ledger:
         `decided`, if any, is the sealed record of the decision that led there, and stands before it.
         """
         waiters = self.key("waiters", request)
-        keys = [self._request(request), self.key("open"), self.outbox, waiters, self.audit]
+        keys = [self._request(request), self.key("open"), self.outbox, waiters, self.audit, self.released]
         body = RESULT.dump_json(clean(result, self.redactor))
         args = (request, owner, _names(states), state.value, body, RETENTION, record, decided, *messages)
         return bool(self.scripts.run("conclude", keys, *args))

@@ -1,5 +1,5 @@
 -- The end of a request, written once: result, state, freed targets and the message that is due.
--- KEYS: request, open, outbox, waiters, audit
+-- KEYS: request, open, outbox, waiters, audit, released
 -- ARGV: id, owner or '', states (without owner), state, result, retention s, sealed record, sealed record of the decision or '',
 -- message...
 -- Returns 1, or 0 when it is not the caller's to end. The owner that hears 0 after a lost reply finds its own result.
@@ -21,6 +21,7 @@ redis.call('HDEL', KEYS[1], 'lease_until', 'holder')
 if leases then
   for _, key in ipairs(cjson.decode(leases)) do redis.call('HDEL', key, ARGV[1]) end
   redis.call('HDEL', KEYS[1], 'leases')
+  redis.call('SET', KEYS[6], ARGV[1] .. ' ' .. now, 'EX', 86400)
 end
 redis.call('EXPIRE', KEYS[1], ARGV[6])
 redis.call('ZREM', KEYS[2], ARGV[1])

@@ -1,5 +1,5 @@
 -- The owning attempt lets go of the request until something happens: a Go ahead, a freed target, a resume.
--- KEYS: request, open, outbox, waiters   ARGV: id, owner, state, look-again ms, number of messages, message..., field, value, ...
+-- KEYS: request, open, outbox, waiters, released   ARGV: id, owner, state, look-again ms, number of messages, message..., field, value, ...
 -- Returns 1, or 0 when another attempt owns the request.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -13,6 +13,7 @@ redis.call('HDEL', KEYS[1], 'owner', 'lease_until')
 if leases and ARGV[3] ~= 'accepted' and ARGV[3] ~= 'paused' then
   for _, key in ipairs(cjson.decode(leases)) do redis.call('HDEL', key, ARGV[1]) end
   redis.call('HDEL', KEYS[1], 'leases')
+  redis.call('SET', KEYS[5], ARGV[1] .. ' ' .. now, 'EX', 86400)
 end
 redis.call('ZADD', KEYS[2], now + ARGV[4], ARGV[1])
 if ARGV[3] == 'waiting' then

@@ -16,7 +16,7 @@ from andock.freezes import Freeze
 from andock.ledger import Ledger
 from andock.locks import Lock, Locks
 from andock.messages import Actor, Purpose, State, Succeeded
-from andock.operation import Plan, Target
+from andock.operation import Target
 from andock.policy import Policy
 from andock.protection import Protection
 from andock.runner import Runner
@@ -298,19 +298,15 @@ def test_andock_is_not_moved_either(runner: Runner, world: World, accept: Accept
 def test_what_is_moved_since_the_plan_was_judged_is_judged_too(
     runner: Runner, world: World, accept: Accept, signer: Signer
 ) -> None:
-    lock(runner, signer, "b")
-    first, plan = [True], world.plan
+    def poke_by_another() -> None:
+        perform(runner, accept())
+        lock(runner, signer, "b")
+        world.touched = ["b"]
 
-    def drifting(params: Any, ctx: Any) -> Plan:
-        world.touched = [] if first else ["b"]
-        first.clear()
-        return plan(params, ctx)
+    world.meanwhile = poke_by_another
 
-    world.plan = drifting  # type: ignore[method-assign]
-    drifted = replace(runner, catalogue=make_catalogue(world))
-
-    assert failure(perform(drifted, accept())).code == "locked"
-    assert world.pokes == []
+    assert failure(perform(runner, accept())).code == "locked"
+    assert world.pokes == ["a"]  # by the other one
 
 
 # --- freezes ---------------------------------------------------------------------------------------------

@@ -67,6 +67,8 @@ class World:
     fail: Exception | None = None
     settled: Settled | Exception | None = None
     touched: list[str] = field(default_factory=list)  # what poking moves besides
+    plans: int = 0
+    meanwhile: Callable[[], object] | None = None  # what happens once, right after something was planned
 
     def target(self, name: str) -> Target:
         environment = "prod" if name.startswith("prod") else "dev"
@@ -77,6 +79,10 @@ class World:
             Step(action="poke", target=self.target(n), text=f"poke {n}", facts={"mood": self.states[n]})
             for n in params.toy
         ]
+        self.plans += 1
+        happens, self.meanwhile = self.meanwhile, None
+        if happens is not None:
+            happens()
         return Plan(batches=(tuple(steps),), touches=tuple(map(self.target, self.touched)))
 
     def apply(self, step: Step, ctx: Writer) -> Done:
@@ -375,6 +381,42 @@ def test_who_must_wait_for_a_target_is_told_who_holds_it(
 
     assert (waiting.state, waiting.holder) == (State.WAITING, holder.id)
     assert world.pokes == []
+
+
+def test_a_plan_is_made_once_if_nobody_let_go_of_targets_meanwhile(
+    runner: Runner, world: World, accept: Accept
+) -> None:
+    perform(runner, accept())
+
+    assert (world.plans, world.pokes) == (1, ["a"])
+
+
+def test_what_another_change_did_between_the_plan_and_the_lease_is_planned_for(
+    runner: Runner, world: World, accept: Accept
+) -> None:
+    world.meanwhile = lambda: perform(runner, accept())
+
+    entry = perform(runner, accept())
+
+    (step,) = plan_of(runner, entry).steps
+    assert step.facts == {"mood": "poked"}
+    assert world.pokes == ["a", "a"]
+
+
+def test_what_let_go_of_its_targets_to_wait_may_have_changed_them(
+    runner: Runner, world: World, accept: Accept, ledger: Ledger
+) -> None:
+    def poke_and_be_held() -> None:
+        other = accept()
+        ledger.claim(other.id, 1, "x")
+        Leases(ledger).acquire(other.id, world.plan(ToyParams(toy=("a",)), None))  # type: ignore[arg-type]
+        world.states["a"] = "poked"
+        ledger.park(other.id, "x", State.HELD, {}, look_again=60_000)
+
+    world.meanwhile = poke_and_be_held
+
+    (step,) = plan_of(runner, perform(runner, accept())).steps
+    assert step.facts == {"mood": "poked"}
 
 
 def test_andock_refuses_itself_as_a_target(runner: Runner, world: World, accept: Accept) -> None:

@@ -44,12 +44,16 @@ def read_readiness(
 
 def _read_one(standing: Standing, resolved: Resolved, ctx: Reader) -> Readiness:
     site = standing.site
-    has_image = ctx.containers.local_image(site, resolved.name.pinned) is not None
-    return Readiness(
-        has_image=has_image,
-        free=None if has_image or not resolved.size else ctx.containers.free_space(site),
-        restarts={
-            replica.id: ctx.containers.read_limits(site, replica.id).restart
-            for replica in standing.current.values()
-        },
-    )
+    with ThreadPoolExecutor(1, thread_name_prefix="restarts") as threads:
+        # an engine that looks after a container's health at this moment takes its time to tell of it
+        restarts = threads.submit(_read_restarts, standing, ctx)
+        has_image = ctx.containers.local_image(site, resolved.name.pinned) is not None
+        free = None if has_image or not resolved.size else ctx.containers.free_space(site)
+    return Readiness(has_image=has_image, free=free, restarts=restarts.result())
+
+
+def _read_restarts(standing: Standing, ctx: Reader) -> dict[str, str]:
+    return {
+        replica.id: ctx.containers.read_limits(standing.site, replica.id).restart
+        for replica in standing.current.values()
+    }

@@ -23,7 +23,7 @@ from andock.operation import Mark, Step, Writer
 from andock.operations.service.standing import UP
 from andock.ports.container_changes import NewContainer
 from andock.ports.container_insight import Limits
-from andock.ports.containers import Container
+from andock.ports.containers import Container, ContainerRow
 
 NEVER = "no"  # the restart policy of what is set aside
 AWAY_SECONDS = 30.0  # that an engine may be away, as while it is restarted
@@ -101,7 +101,7 @@ class Hands:
         self._mark()
         self.ctx.containers.start(self.site, container.id)
 
-    def stop(self, container: Container, grace: int) -> None:
+    def stop(self, container: ContainerRow, grace: int) -> None:
         """Stop it, unless it is down."""
         if container.state not in UP:
             return
@@ -109,7 +109,7 @@ class Hands:
         self._mark()
         self.ctx.containers.stop(self.site, container.id, grace)
 
-    def name(self, container: Container, name: str) -> None:
+    def name(self, container: ContainerRow, name: str) -> None:
         """Name it so."""
         if container.name != name:
             self._mark()

@@ -16,8 +16,8 @@ LINES = 10  # of its log that are told when it fails
 BACK_SECONDS = 10.0  # in which an engine that was restarted has started its containers again
 FLAKES = 3  # failures of a check in a row, while it is watched, that are no accident
 NAP_SECONDS = 0.1  # between two looks while it is watched
-SHORTEST_NAP, LONGEST_NAP = 0.04, 0.25  # seconds between two looks while it is waited for
-NAP_SHARE = 0.05  # of the time that it has been waited for: looks are seldom late, and few in a long wait
+SHORTEST_NAP, LONGEST_NAP = 0.02, 0.25  # seconds between two looks while it is waited for
+NAP_SHARE = 0.03  # of the time that it has been waited for: looks are seldom late, and few in a long wait
 PROBE_SECONDS = 0.5  # between two rounds of checks
 
 

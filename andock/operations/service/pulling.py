@@ -15,7 +15,6 @@ from andock.errors import (
 from andock.operation import Done, Mark, NotDone, Reader, Settled, Step, Unknown, Writer
 from andock.operations.service.assignment import assignment_of
 from andock.ports.container_changes import LocalImage
-from andock.removal import begin
 from andock.sizes import write_size
 
 _CANCELLED_SECONDS = 15  # an engine whose client has gone has stopped pulling by then
@@ -30,7 +29,7 @@ def apply_pull(step: Step, ctx: Writer) -> Done:
         OutcomeUnknownError: the engine's answer was lost, and it cannot be asked.
     """
     name, site = assignment_of(step).name, step.target.site
-    begin(step, ctx)
+    ctx.checkpoint(Mark(begun_at=time.time()))
     lost: OutcomeUnknownError | None = None
     try:
         ctx.containers.pull_image(site, name, ctx.watch)
@@ -51,7 +50,7 @@ def apply_pull(step: Step, ctx: Writer) -> Done:
 def settle_pull(step: Step, ctx: Reader, mark: Mark) -> Settled:
     """Done: it is there. NotDone: it is not, and the engine has given up by now."""
     name, site = assignment_of(step).name, step.target.site
-    began = ctx.containers.server_time(site).timestamp() - mark.site_time
+    began = time.time() - mark.begun_at  # by another clock, maybe; to pull it once more does no harm
     watched = time.monotonic()
     while True:
         image = ctx.containers.local_image(site, name.pinned)

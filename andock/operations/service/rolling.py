@@ -14,7 +14,7 @@ from andock.operations.service.hands import NEVER, Hands
 from andock.operations.service.health import Patient
 from andock.operations.service.making import new_container
 from andock.operations.service.standing import Replica, Standing, stand_on
-from andock.ports.containers import Container
+from andock.ports.containers import Container, ContainerRow
 from andock.ports.services import Service
 
 _NAP_SECONDS = 0.25
@@ -124,9 +124,15 @@ class _Rolling:
         # the new one has taken its time, in which somebody may have removed the old one
         self._stop(self._hands.read(old.id) if old is not None else None)
 
-    def _stop(self, old: Container | None) -> None:
-        if old is not None:
-            self._hands.stop(old, self._told.grace)
+    def _stop(self, old: ContainerRow | None) -> None:
+        """Stop it, and see to it that its engine does not start it again."""
+        if old is None:
+            return
+        self._hands.stop(old, self._told.grace)
+        # not before: an engine that changes this, or is asked for it, waits while it looks after the health
+        stopped = self._hands.read(old.id)
+        if stopped is not None:
+            self._hands.set_restart(stopped, NEVER)
 
     def _bring_in(self, slot: int, new: Replica | None, standing: Standing) -> Container:
         """The new container, made and in its networks, but not started."""
@@ -178,17 +184,15 @@ class _Rolling:
         well = any(before.well for before in self._before.values() if before.id == old.id)
         return labels.remember(version, old.version, well=well, healthy=old.healthy)
 
-    def _set_aside(self, replica: Replica) -> Container:
-        """Out of the way, by name, and not started again by its engine meanwhile; it runs on."""
-        container = self._must_be_there(replica.id)
-        self._hands.set_restart(container, NEVER)
-        self._hands.name(container, labels.kept_name(self._service.name, replica.slot, self._request))
-        return container
+    def _set_aside(self, replica: Replica) -> ContainerRow:
+        """Out of the way, by name; it runs on."""
+        self._hands.name(replica.row, labels.kept_name(self._service.name, replica.slot, self._request))
+        return replica.row
 
-    def _kept(self, slot: int, standing: Standing) -> Container | None:
-        """What this deployment has set aside of a slot before, unless it is gone."""
+    def _kept(self, slot: int, standing: Standing) -> ContainerRow | None:
+        """What this deployment has set aside of a slot before."""
         kept = standing.kept_by(self._request, slot)
-        return self._hands.read(kept.id) if kept is not None else None
+        return kept.row if kept is not None else None
 
     def _retire(self, slot: int, standing: Standing) -> None:
         current = standing.current.get(slot)

@@ -139,7 +139,7 @@ def test_without_monitor_the_first_good_look_is_the_last() -> None:
     assert stage.eye.met == 0
 
 
-@pytest.mark.parametrize(("due", "naps"), [(0.0, [0.04, 0.04]), (60.0, [0.25, 0.25])])
+@pytest.mark.parametrize(("due", "naps"), [(0.0, [0.02, 0.02]), (60.0, [0.25, 0.25])])
 def test_health_is_looked_at_seldom_until_its_first_check_is_due(
     due: float, naps: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:

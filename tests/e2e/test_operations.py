@@ -169,8 +169,9 @@ def test_container_logs_show_what_it_wrote(chat: Chat, container: str) -> None:
 
 def test_a_long_log_comes_as_a_file_by_direct_message(installation: Installation, chat: Chat) -> None:
     name = f"loud-{secrets.token_hex(3)}"
-    line = "i=0; while [ $i -lt 900 ]; do echo line $i of a long log; i=$((i+1)); done; sleep 300"
+    line = "i=0; while [ $i -lt 900 ]; do echo line $i of a long log; i=$((i+1)); done"
     installation.engine.run_container(name, ["sh", "-c", line])
+    installation.engine.api.call("POST", f"/containers/{name}/wait")  # until it has written all of it
 
     answer = chat.ask(f"/container logs {name} --tail 900")
 

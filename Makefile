@@ -1,8 +1,8 @@
 # Everything a newcomer types. `make` alone lists it.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-# tests wait more than they work, so there are two more of them than a small machine has cores
-JOBS ?= 4
+# tests wait more than they work, so there is one more of them than a small machine has cores
+JOBS ?= 3
 BIN := .venv/bin
 
 .PHONY: help setup demo test proofs check bench docs lock clean

@@ -123,6 +123,7 @@ def test_killed_during_a_slow_task_the_next_worker_takes_it_up_and_reports_its_r
     assert state_of(installation, vm).effects.get("powerOff") == 1
 
 
+@pytest.mark.long
 def test_killed_during_a_task_that_then_fails_the_failure_is_told(
     installation: Installation, vm: str
 ) -> None:
@@ -139,6 +140,7 @@ def test_killed_during_a_task_that_then_fails_the_failure_is_told(
     assert state_of(installation, vm).power == "poweredOn"
 
 
+@pytest.mark.long
 def test_killed_while_the_guest_restarts_the_new_boot_time_proves_it(
     installation: Installation, vm: str
 ) -> None:

@@ -12,7 +12,7 @@ from andock.operations.vm.filters import FilterParams, Fits, by_anything, by_nam
 from andock.operations.vm.listing import COLUMNS, SHOWN, make_table, say_span, say_tools, sort_rows, tell_age
 from andock.operations.vm.targets import NAMING, resolve_one, target_of, tell_away
 from andock.ports.sites import Listing
-from andock.ports.vsphere import Vm, VmRow
+from andock.ports.vsphere import PowerState, Vm, VmRow
 
 
 class ShowParams(FilterParams):
@@ -203,7 +203,7 @@ def _check_columns(*columns: str) -> str:
 
 
 def _say_uptime(vm: Vm) -> str:
-    if vm.boot_time is None or not vm.uptime:
+    if vm.boot_time is None or vm.power is not PowerState.ON:
         return ""
     return f"{say_span(timedelta(seconds=vm.uptime))} (since {vm.boot_time:%Y-%m-%d %H:%M} UTC)"
 

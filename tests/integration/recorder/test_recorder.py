@@ -407,7 +407,7 @@ def refused_start(office: Office, request: str) -> str:
         ("worker", Event.CONCLUDED),
         pytest.param("janitor", Event.EXPIRED, marks=pytest.mark.long),
         pytest.param("bot", Event.DENIED, marks=pytest.mark.long),
-        ("bot", Event.WITHDRAWN),
+        pytest.param("bot", Event.WITHDRAWN, marks=pytest.mark.long),
         ("worker", Event.REFUSED),
     ],
 )

@@ -279,6 +279,19 @@ def test_info_shows_everything_that_is_known(bench: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("power", "said"),
+    [(PowerState.ON, "less than a minute (since 2026-01-01 12:00 UTC)"), (PowerState.OFF, None)],
+)
+def test_a_vm_that_is_on_says_since_when_though_vcenter_counts_no_second_yet(
+    bench: Any, power: PowerState, said: str | None
+) -> None:
+    bench.vsphere.change("lab", bench.vsphere.add("lab", "web-01"), power=power, uptime=0)
+    params = InfoParams(vm="web-01")
+    outcome = VM_INFO.run(params, bench.reader, VM_INFO.find(params, bench.reader))
+    assert dict(outcome.fields).get("Up for") == said
+
+
+@pytest.mark.parametrize(
     ("version", "running", "said"),
     [("old", True, "running, old"), ("current", False, "stopped"), ("none", False, "none")],
 )

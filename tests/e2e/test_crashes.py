@@ -147,7 +147,7 @@ def test_killed_while_the_guest_restarts_the_new_boot_time_proves_it(
     before = state_of(installation, vm)
     installation.vcenter.control.set_guest(before.id, reboot=6.0)
     after = type_command(installation, f"/vm restart {vm}")
-    installation.slack.wait("C0OPS", after_ts=after, regex=r"Running\*.*" + vm, timeout=15)
+    installation.slack.wait("C0OPS", after_ts=after, contains=f"asked the guest of `{vm}`", timeout=15)
     kill_worker(installation)
 
     assert "restarted" in end_of(installation, f"vm restart {vm}", after).spoken
@@ -163,7 +163,7 @@ def test_killed_while_a_guest_does_not_obey_the_outcome_is_called_unknown(
     before = state_of(installation, vm)
     installation.vcenter.control.set_guest(before.id, reboot=-1)
     after = type_command(installation, f"/vm restart {vm}")
-    installation.slack.wait("C0OPS", after_ts=after, regex=r"Running\*.*" + vm, timeout=15)
+    installation.slack.wait("C0OPS", after_ts=after, contains=f"asked the guest of `{vm}`", timeout=15)
     kill_worker(installation)
 
     said = end_of(installation, f"vm restart {vm}", after).spoken

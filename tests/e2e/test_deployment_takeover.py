@@ -18,7 +18,7 @@ PULL = "POST .*/images/create"
 UNSEEN = "v1.2.0"  # no engine has its image yet
 # many workers come and go in one test
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
-ROLLED, PUT_BACK = 6, 4  # calls that change a container of an engine, at least
+ROLLED, PUT_BACK = 6, 3  # calls that change a container of an engine, at least
 
 
 @pytest.fixture(scope="module")

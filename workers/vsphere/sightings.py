@@ -70,7 +70,7 @@ _CONVERTERS: Mapping[str, Converter] = {
 }
 
 
-def converter(kind: str) -> Converter | None:
+def choose_converter(kind: str) -> Converter | None:
     """How the text of a value of this type becomes a value; None where there may be elements below it."""
     return _CONVERTERS.get(kind) or (str if _is_word(kind) else None)
 

@@ -15,7 +15,7 @@ from xml.parsers.expat import ExpatError, ParserCreate, XMLParserType
 
 from pyVmomi import vim
 
-from workers.vsphere.sightings import Converter, Node, Sighting, converter
+from workers.vsphere.sightings import Converter, Node, Sighting, choose_converter
 
 _END = b"</objects>"  # of one object in an answer to a retrieval
 # A property whose value is one text with nothing escaped in it, and no character that XML forbids or changes.
@@ -43,9 +43,9 @@ class AnswerReader:
         self.truncated = False
         self._done: list[Sighting] = []
         self._values: dict[str, Any] = {}  # of the object that is being read
-        self._plain: dict[tuple[bytes, bytes], tuple[str, Converter | None]] = {}
-        self._is_plain = True
-        self._held = b""
+        self._known: dict[tuple[bytes, bytes], tuple[str, Converter | None]] = {}  # by name and attributes
+        self._is_plain = True  # only elements and texts have come so far
+        self._held = b""  # what came last, and is not read yet
         self._parser = ParserCreate("utf-8")  # vCenter writes nothing else
         self._parser.buffer_text = True
         self._parser.ordered_attributes = True
@@ -84,10 +84,10 @@ class AnswerReader:
     def _take(self, found: re.Match[bytes]) -> bytes:
         """Read a property's value; what of it is left to the parser."""
         name, attributes, text = found.groups()
-        known = self._plain.get((name, attributes))
+        known = self._known.get((name, attributes))
         if known is None:
             kind = _type_in(tuple(chain.from_iterable(_ATTRIBUTE.findall(attributes.decode()))))
-            known = self._plain[name, attributes] = intern(name.decode()), converter(kind)
+            known = self._known[name, attributes] = intern(name.decode()), choose_converter(kind)
         path, convert = known
         if convert is None:
             return found[0]
@@ -112,7 +112,7 @@ class AnswerReader:
             if tag == "val":
                 written = tuple(attributes)
                 if written not in known:
-                    known[written] = converter(_type_in(attributes))
+                    known[written] = choose_converter(_type_in(attributes))
                 convert = known[written]
                 if convert is None:
                     _grow(parser, Node(tag, _type_in(attributes)), texts, take_value)

@@ -132,6 +132,7 @@ class _Rolling:
         # not before: an engine that changes this, or is asked for it, waits while it looks after the health
         stopped = self._hands.read(old.id)
         if stopped is not None:
+            self._hands.stop(stopped, self._told.grace)  # it was down when it was listed, and came up since
             self._hands.set_restart(stopped, NEVER)
 
     def _bring_in(self, slot: int, new: Replica | None, standing: Standing) -> Container:
